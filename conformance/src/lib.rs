@@ -1,0 +1,1 @@
+//! The storage contract of Larder as tests.

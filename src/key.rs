@@ -1,0 +1,433 @@
+//! Names: the only way to say where something lives.
+//!
+//! A [`Namespace`] comes only from cleaning or parsing a name; a [`Key`] only from a namespace and a
+//! [`RelPath`]; a [`Prefix`] always ends in `/` when written, so `team` never meets `team-b`. What a
+//! backend finds on its medium comes back through [`Prefix::key_from_physical`], which refuses
+//! everything outside. So no code path can name an object outside its namespace, and isolation is a
+//! property of these types rather than of the care of their users.
+//!
+//! Upstream rewrites characters it does not like rather than refusing them. That rule lives inside
+//! [`Namespace::clean`]: isolation is between *cleaned* names (`a.b` and `a_b` are one namespace).
+//!
+//! A key cannot be forged from strings:
+//!
+//! ```compile_fail
+//! let key = larder::key::Key { text: "other/secret".into(), path_at: 6 };
+//! ```
+//!
+//! nor can a namespace be made without going through the rules:
+//!
+//! ```compile_fail
+//! let namespace = larder::key::Namespace("../other".into());
+//! ```
+//!
+//! nor does a place cross the storage trait as text:
+//!
+//! ```compile_fail
+//! async fn read(store: &dyn larder::storage::Storage) {
+//!     let _ = store.get("team/data/x").await;
+//! }
+//! ```
+//!
+//! This is the way it is done:
+//!
+//! ```
+//! use larder::key::{Namespace, RelPath};
+//! let team = Namespace::clean("team").unwrap();
+//! let key = team.key(RelPath::parse("data/x.json").unwrap()).unwrap();
+//! assert_eq!(key.as_str(), "team/data/x.json");
+//! assert!(team.everything().contains(&key));
+//! assert_eq!(team.everything().as_str(), "team/");
+//! ```
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// The longest key, in bytes of its physical form (`namespace/path`): the limit of S3 and of the
+/// Python service.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// The longest segment of a path, in bytes: the limit of the common file systems, kept on every
+/// backend so that all of them hold the same names.
+pub const MAX_SEGMENT_BYTES: usize = 255;
+/// The longest namespace, in characters before cleaning and in bytes after it.
+pub const MAX_NAMESPACE_CHARS: usize = 128;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// The trimmed value has more characters than its kind allows.
+    #[error("value exceeds maximum length of {max} characters (was {was})")]
+    TooLong {
+        /// Characters allowed.
+        max: usize,
+        /// Characters found.
+        was: usize,
+    },
+    /// Nothing but underscores was left by cleaning, where that is not enough to name something.
+    #[error("sanitized value consists entirely of '_' characters")]
+    OnlyUnderscores,
+    /// A path is empty, or has an empty segment (`a//b`, `/a`, `a/`).
+    #[error("path has an empty segment")]
+    EmptySegment,
+    /// A path has a segment `.` or `..`.
+    #[error("path has a segment '.' or '..'")]
+    DotSegment,
+    /// A path holds a control character.
+    #[error("path holds a control character")]
+    ControlCharacter,
+    /// A segment of a path has more than [`MAX_SEGMENT_BYTES`] bytes.
+    #[error("path has a segment longer than {MAX_SEGMENT_BYTES} bytes (was {was})")]
+    LongSegment {
+        /// Bytes found.
+        was: usize,
+    },
+    /// The whole key has more than [`MAX_KEY_BYTES`] bytes.
+    #[error("key exceeds maximum length of {MAX_KEY_BYTES} bytes (was {was})")]
+    LongKey {
+        /// Bytes found.
+        was: usize,
+    },
+    /// The path belongs to another namespace that shares its physical prefix (see [`Namespace::is_root`]).
+    #[error("path is not one of this namespace")]
+    Foreign,
+}
+
+/// A tenant partition: the first segment of every key it holds.
+///
+/// Cleaned names have 1 to 128 characters out of `A-Z a-z 0-9 _ -`. The empty namespace exists for
+/// compatibility (upstream: a namespace of white space writes without a prefix) and is called the
+/// root namespace here.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(Arc<str>);
+
+impl Namespace {
+    /// Cleans a name as upstream does: trims white space, refuses more than 128 characters, and
+    /// turns every character outside `A-Z a-z 0-9 _ -` into `_`. Nothing left is the root namespace.
+    pub fn clean(raw: &str) -> Result<Self, InvalidName> {
+        Ok(Self(clean(raw, MAX_NAMESPACE_CHARS, is_id_char)?.into()))
+    }
+
+    /// Takes a name that is clean already, such as a first segment found on a medium.
+    /// `None` when cleaning would change it or nothing is there.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let clean = !name.is_empty()
+            && name.len() <= MAX_NAMESPACE_CHARS
+            && name.bytes().all(|b| is_id_char(char::from(b)));
+        clean.then(|| Self(name.into()))
+    }
+
+    /// The root namespace, whose keys have no prefix.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
+    /// Whether this is the root namespace. Upstream: its keys start with `data/` and `refs/`, beside
+    /// the first segments of the other namespaces. To keep them apart from the keys of namespaces
+    /// that are *called* `data` and `refs`, the root namespace holds only `data/X…` and `refs/X…`
+    /// with X neither `data` nor `refs`, and those two hold only what starts with `data/` or
+    /// `refs/`. The layout of entries never needs more.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The cleaned name; empty for the root namespace.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Names an object of this namespace. Fails only on length and, for the namespaces named in
+    /// [`Namespace::is_root`], on paths that would be another's.
+    pub fn key(&self, path: RelPath<'_>) -> Result<Key, InvalidName> {
+        if !self.owns(path) {
+            return Err(InvalidName::Foreign);
+        }
+        let path_at = if self.is_root() { 0 } else { self.0.len() + 1 };
+        let was = path_at + path.0.len();
+        if was > MAX_KEY_BYTES {
+            return Err(InvalidName::LongKey { was });
+        }
+        let mut text = String::with_capacity(was);
+        if !self.is_root() {
+            text.push_str(&self.0);
+            text.push('/');
+        }
+        text.push_str(path.0);
+        Ok(Key { text: text.into_boxed_str(), path_at: path_at as u8 })
+    }
+
+    /// Names an object of this namespace by its physical form (`namespace/path`), as the references
+    /// of an entry do. `None` when the name is not a clean one of this namespace.
+    #[must_use]
+    pub fn key_from_physical(&self, name: &str) -> Option<Key> {
+        let path =
+            if self.is_root() { name } else { name.strip_prefix(&*self.0)?.strip_prefix('/')? };
+        self.key(RelPath::parse(path).ok()?).ok()
+    }
+
+    /// All keys of this namespace.
+    #[must_use]
+    pub fn everything(&self) -> Prefix {
+        let mut text = String::with_capacity(self.0.len() + 1);
+        if !self.is_root() {
+            text.push_str(&self.0);
+            text.push('/');
+        }
+        Prefix { namespace: self.clone(), text: text.into_boxed_str() }
+    }
+
+    /// The keys of this namespace below a folder.
+    #[must_use]
+    pub fn under(&self, folder: RelPath<'_>) -> Prefix {
+        let mut text = String::from(self.everything().text);
+        text.push_str(folder.0);
+        text.push('/');
+        Prefix { namespace: self.clone(), text: text.into_boxed_str() }
+    }
+
+    fn owns(&self, path: RelPath<'_>) -> bool {
+        let shared = |segment: &str| segment == "data" || segment == "refs";
+        let mut segments = path.0.split('/');
+        let first = segments.next().unwrap_or_default();
+        if self.is_root() {
+            shared(first) && segments.next().is_some_and(|second| !shared(second))
+        } else {
+            !shared(&self.0) || (shared(first) && segments.next().is_some())
+        }
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Namespace({:?})", &*self.0)
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A path inside a namespace: clean segments joined by `/`. None is empty, `.` or `..`, has a control
+/// character or more than 255 bytes. Everything else is data: spaces, `\`, `%`, any letter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RelPath<'a>(&'a str);
+
+impl<'a> RelPath<'a> {
+    /// Checks a path; nothing is rewritten.
+    pub fn parse(path: &'a str) -> Result<Self, InvalidName> {
+        for segment in path.split('/') {
+            match segment {
+                "" => return Err(InvalidName::EmptySegment),
+                "." | ".." => return Err(InvalidName::DotSegment),
+                _ if segment.len() > MAX_SEGMENT_BYTES => {
+                    return Err(InvalidName::LongSegment { was: segment.len() });
+                }
+                _ => {}
+            }
+        }
+        // Control characters are U+0000-001F, U+007F and U+0080-009F; the last are C2 80-9F in UTF-8.
+        let plain = path.bytes().all(|b| (0x20..0x7f).contains(&b));
+        if !plain && path.chars().any(char::is_control) {
+            return Err(InvalidName::ControlCharacter);
+        }
+        Ok(Self(path))
+    }
+
+    /// The path as written.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+/// The name of one object: a namespace and a path in it. Ordered by the bytes of its physical form.
+#[derive(Clone)]
+pub struct Key {
+    text: Box<str>,
+    path_at: u8,
+}
+
+impl Key {
+    /// The raw storage browser's door, and the only way to a key without a namespace in hand: reads
+    /// a physical name (`namespace/path`) as the one key it can be. `None` when it is not a clean
+    /// key of any namespace, such as names with `..` in them.
+    #[must_use]
+    pub fn parse_physical(name: &str) -> Option<Self> {
+        let (first, _) = name.split_once('/')?;
+        let namespace = Namespace::parse(first)?;
+        namespace.key_from_physical(name).or_else(|| Namespace::root().key_from_physical(name))
+    }
+
+    /// The physical form, `namespace/path` (or just the path in the root namespace).
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name of the namespace; empty for the root namespace.
+    #[must_use]
+    pub fn namespace_str(&self) -> &str {
+        self.text[..usize::from(self.path_at)].trim_end_matches('/')
+    }
+
+    /// The namespace this key belongs to.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace(self.namespace_str().into())
+    }
+
+    /// The path inside the namespace.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.text[usize::from(self.path_at)..]
+    }
+
+    /// The last segment.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+// The text alone decides equality, order and hash: by the rule of `Namespace::is_root` a text has one
+// split. So a key can be looked up by its text, and backends can seek in ordered maps.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", &*self.text)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A folder to list: all keys of a namespace, or those below a path in it. Written, it ends in `/`
+/// (or is empty, for the root namespace), so it never matches a sibling.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    namespace: Namespace,
+    text: Box<str>,
+}
+
+impl Prefix {
+    /// The physical form: `namespace/` or `namespace/folder/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The namespace listed.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The last segment of the folder, without the slash.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether a key lies in this folder, at any depth.
+    #[must_use]
+    pub fn contains(&self, key: &Key) -> bool {
+        key.text.starts_with(&*self.text) && key.namespace_str() == self.namespace.as_str()
+    }
+
+    /// What a backend found on its medium, as a key; `None` when the name lies outside this folder
+    /// or is not a clean key of this namespace (a stray file, another tool's bookkeeping).
+    #[must_use]
+    pub fn key_from_physical(&self, name: &str) -> Option<Key> {
+        let inside = name.starts_with(&*self.text);
+        inside.then(|| self.namespace.key_from_physical(name)).flatten()
+    }
+
+    /// For a key inside this folder: the folder directly below that leads to it, or `None` when the
+    /// key lies directly in this folder.
+    #[must_use]
+    pub fn child_towards(&self, key: &Key) -> Option<Self> {
+        let rest = key.text.get(self.text.len()..)?;
+        let end = self.text.len() + rest.find('/')? + 1;
+        Some(Self { namespace: self.namespace.clone(), text: key.text[..end].into() })
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({:?})", &*self.text)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Cleans a value as upstream's `Safe_Str` types do: trim, count, replace what is not allowed by `_`.
+pub(crate) fn clean(
+    raw: &str,
+    max: usize,
+    allowed: fn(char) -> bool,
+) -> Result<String, InvalidName> {
+    let trimmed = raw.trim_matches(is_python_space);
+    if trimmed.len() > max {
+        let was = trimmed.chars().count();
+        if was > max {
+            return Err(InvalidName::TooLong { max, was });
+        }
+    }
+    Ok(trimmed.chars().map(|c| if allowed(c) { c } else { '_' }).collect())
+}
+
+/// The characters of ids: namespaces, file ids.
+pub(crate) fn is_id_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// What Python's `str.strip` trims: Unicode white space and the four ASCII separators.
+pub(crate) fn is_python_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}

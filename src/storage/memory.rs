@@ -1,0 +1,258 @@
+//! Objects in a map of this process. Never blocks, never awaits; nothing survives a restart.
+//!
+//! Bounded on request: a batch that would take keys and values over the bound is refused whole with
+//! [`Error::Full`]; which entries then make room is the service's to decide (`cache::evict`), since
+//! only it knows which objects belong together.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{
+    Batch, Change, Cursor, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat,
+    Storage,
+};
+use crate::key::{Key, Namespace};
+
+/// What one object is taken to cost beside its key and its value, in bytes: the map's node and two
+/// allocations.
+const OVERHEAD: u64 = 64;
+
+/// The store in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: RwLock<State>,
+    max_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<Key, Slot>,
+    last_version: u64,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    bytes: Bytes,
+    version: u64,
+}
+
+impl Memory {
+    /// An empty store without a bound.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store that holds at most `max_bytes` of keys and values (and 64 bytes an object).
+    #[must_use]
+    pub fn bounded(max_bytes: u64) -> Self {
+        Self { max_bytes: Some(max_bytes), ..Self::default() }
+    }
+
+    /// The bytes held, counted as the bound counts them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.read().bytes
+    }
+
+    // A panic under the lock can only come from allocation, before anything was changed; the state
+    // is whole, so the poison is ignored.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Storage for Memory {
+    fn promises(&self) -> Promises {
+        Promises { atomic_batches: true, survives_restart: false, shared_between_processes: false }
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Object>> {
+        Ok(self
+            .read()
+            .objects
+            .get(key)
+            .map(|slot| Object { bytes: slot.bytes.clone(), version: slot.version.into() }))
+    }
+
+    async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
+        Ok(self
+            .read()
+            .objects
+            .get(key)
+            .map(|slot| Stat { size: slot.bytes.len() as u64, version: slot.version.into() }))
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<()> {
+        let mut state = self.write();
+        state.check(&batch)?;
+        if let Some(max_bytes) = self.max_bytes {
+            let after = state.bytes_after(&batch);
+            // What does not grow the store is let through even when it is over the bound, so that
+            // making room is always possible.
+            if after > max_bytes && after > state.bytes {
+                return Err(Error::Full { backend: "memory", needed: after - max_bytes });
+            }
+        }
+        for change in batch.into_steps().into_iter().flatten() {
+            state.carry_out(change);
+        }
+        Ok(())
+    }
+
+    async fn list(&self, query: List) -> Result<Page> {
+        let state = self.read();
+        let mut page = Page::default();
+        let mut last: Option<Cursor> = None;
+        let mut cursor = query.after.clone();
+        'seek: loop {
+            for (key, slot) in state.after(query.prefix.as_str(), cursor.as_ref()) {
+                if !key.as_str().starts_with(query.prefix.as_str()) {
+                    break 'seek;
+                }
+                if !query.prefix.contains(key) {
+                    continue;
+                }
+                if page.entries.len() + page.folders.len() == query.limit.get() {
+                    page.next = last;
+                    break 'seek;
+                }
+                let folder = match query.depth {
+                    Depth::All => None,
+                    Depth::Children => query.prefix.child_towards(key),
+                };
+                if let Some(folder) = folder {
+                    // Skips the folder's keys by seeking behind it, so that the cost follows the
+                    // page and not the store.
+                    page.folders.push(folder.clone());
+                    last = Some(Cursor::Folder(folder));
+                    cursor.clone_from(&last);
+                    continue 'seek;
+                }
+                page.entries.push(Entry { key: key.clone(), size: slot.bytes.len() as u64 });
+                last = Some(Cursor::Key(key.clone()));
+            }
+            break;
+        }
+        Ok(page)
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>> {
+        let state = self.read();
+        let mut found = Vec::new();
+        let mut from = Bound::Unbounded;
+        let mut seek: String;
+        while let Some((key, _)) = state.objects.range::<str, _>((from, Bound::Unbounded)).next() {
+            let (first, _) = key.as_str().split_once('/').unwrap_or((key.as_str(), ""));
+            found.extend(Namespace::parse(first));
+            // `0` is the character after `/`: the first text behind everything that starts so.
+            seek = format!("{first}0");
+            from = Bound::Included(seek.as_str());
+        }
+        // Seeking behind `a/` passes `a-b/`, which sorts before it but was met before as well; the
+        // order of first segments is not the order of keys, hence the sort.
+        found.sort();
+        Ok(found)
+    }
+}
+
+impl State {
+    /// Checks every expectation against the state each step will find.
+    fn check(&self, batch: &Batch) -> Result<()> {
+        for (index, step) in batch.steps().iter().enumerate() {
+            for change in step {
+                if *change.expect() == Expect::Any {
+                    continue;
+                }
+                let earlier = batch.steps()[..index]
+                    .iter()
+                    .rev()
+                    .find_map(|step| step.iter().find(|other| other.key() == change.key()));
+                let holds = match (change.expect(), earlier) {
+                    (Expect::Any, _) => true,
+                    (Expect::Absent, None) => !self.objects.contains_key(change.key()),
+                    (Expect::Absent, Some(Change::Delete { .. })) => true,
+                    (Expect::Absent, Some(Change::Put { .. })) => false,
+                    (Expect::At(version), None) => self
+                        .objects
+                        .get(change.key())
+                        .is_some_and(|slot| version.as_number() == Some(slot.version)),
+                    // A step before this one made a new version, which nobody can have read.
+                    (Expect::At(_), Some(_)) => false,
+                };
+                if !holds {
+                    return Err(Error::Conflict { key: change.key().clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes_after(&self, batch: &Batch) -> u64 {
+        let mut sizes: BTreeMap<&Key, Option<usize>> = BTreeMap::new();
+        for change in batch.steps().iter().flatten() {
+            let size = match change {
+                Change::Put { bytes, .. } => Some(bytes.len()),
+                Change::Delete { .. } => None,
+            };
+            sizes.insert(change.key(), size);
+        }
+        let mut bytes = self.bytes;
+        for (key, size) in sizes {
+            bytes += size.map_or(0, |size| weight(key, size));
+            bytes -= self.objects.get(key).map_or(0, |slot| weight(key, slot.bytes.len()));
+        }
+        bytes
+    }
+
+    fn carry_out(&mut self, change: Change) {
+        match change {
+            Change::Put { key, bytes, .. } => {
+                self.last_version += 1;
+                self.bytes += weight(&key, bytes.len());
+                // Copied, because a request's body shares the connection's read buffer, and keeping
+                // a slice of that alive would cost many times the value.
+                let bytes = Bytes::copy_from_slice(&bytes);
+                let slot = Slot { bytes, version: self.last_version };
+                let length = key.as_str().len();
+                if let Some(before) = self.objects.insert(key, slot) {
+                    self.bytes -= OVERHEAD + (length + before.bytes.len()) as u64;
+                }
+            }
+            Change::Delete { key, .. } => {
+                if let Some(before) = self.objects.remove(&key) {
+                    self.bytes -= weight(&key, before.bytes.len());
+                }
+            }
+        }
+    }
+
+    /// The objects at or behind `prefix`, and behind the cursor.
+    fn after<'a>(&'a self, prefix: &str, cursor: Option<&Cursor>) -> Range<'a, Key, Slot> {
+        let behind_folder;
+        let from = match cursor {
+            Some(Cursor::Key(key)) if key.as_str() >= prefix => Bound::Excluded(key.as_str()),
+            Some(Cursor::Folder(folder)) if folder.as_str() >= prefix => {
+                behind_folder = format!("{}0", folder.as_str().trim_end_matches('/'));
+                Bound::Included(behind_folder.as_str())
+            }
+            _ => Bound::Included(prefix),
+        };
+        self.objects.range::<str, _>((from, Bound::Unbounded))
+    }
+}
+
+fn weight(key: &Key, value: usize) -> u64 {
+    OVERHEAD + (key.as_str().len() + value) as u64
+}
