@@ -171,6 +171,15 @@ impl Namespace {
         self.key(RelPath::parse(path).ok()?).ok()
     }
 
+    /// Names a folder of this namespace by its physical form, without a slash at its end. `None`
+    /// when the name is not a clean one of this namespace; upstream: the empty name, which some of
+    /// its references hold, is no folder.
+    #[must_use]
+    pub fn folder_from_physical(&self, name: &str) -> Option<Prefix> {
+        self.key_from_physical(name)?;
+        Some(Prefix { namespace: self.clone(), text: format!("{name}/").into_boxed_str() })
+    }
+
     /// All keys of this namespace.
     #[must_use]
     pub fn everything(&self) -> Prefix {

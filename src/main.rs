@@ -1,1 +1,150 @@
-fn main() {}
+//! The command line: reads the settings, opens the store, serves, drains. The only code that exits
+//! the process and the only one that writes to standard output.
+
+use std::process::ExitCode;
+
+use larder::cache::{Cache, Settings as CacheSettings};
+use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
+use larder::http::{self, ApiKey, Settings, StoreInfo};
+use larder::storage::open::open;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Small objects are allocated and freed by the million; this allocator is the faster one at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(error) => return error.report(),
+    };
+    start_log(&config);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("threads could not be started: {error}")),
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a process that does not serve")]
+fn fail(error: &str) -> ExitCode {
+    eprintln!("larder: {error}");
+    ExitCode::FAILURE
+}
+
+fn start_log(config: &Config) {
+    let level = match config.log.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+async fn run(config: Config) -> Result<(), String> {
+    let storage = open(&config.storage).map_err(|error| error.to_string())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new connections, finishing what is under way");
+    };
+
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
+    tracing::info!(
+        %address,
+        store = config.storage.mode(),
+        why = config.storage_reason,
+        protocol = "MGraph-AI Cache Service 0.14.0",
+        "serving"
+    );
+    greet(&config, address);
+
+    let cache = Cache::new(storage, cache_settings(&config));
+    let router = http::router(cache, http_settings(&config));
+    if http::serve(listener, router, stop, config.limits.drain).await {
+        tracing::info!("stopped: everything under way was finished");
+        Ok(())
+    } else {
+        let drain = config.limits.drain.as_secs();
+        Err(format!("requests were still under way after {drain} s and were cut off"))
+    }
+}
+
+/// The one line for a person.
+#[expect(clippy::print_stdout, reason = "this line is what a person looks for on a terminal")]
+fn greet(config: &Config, address: std::net::SocketAddr) {
+    let key = match &config.auth {
+        Auth::Key { name, .. } => format!("key required in header or cookie {name}"),
+        Auth::Open if address.ip().is_loopback() => {
+            "no key required (open to this machine only)".to_owned()
+        }
+        Auth::Open => "no key required (OPEN TO THE NETWORK, as --no-auth says)".to_owned(),
+    };
+    println!(
+        "Larder listens on http://{address} | store: {} | {key} | try: curl http://{address}/info/health or open http://{address}/docs",
+        config.storage.mode(),
+    );
+}
+
+fn cache_settings(config: &Config) -> CacheSettings {
+    CacheSettings {
+        max_inflated_bytes: config.limits.max_inflated_bytes,
+        evict_when_full: matches!(config.storage, StorageConfig::Memory { max_bytes: Some(_) }),
+    }
+}
+
+fn http_settings(config: &Config) -> Settings {
+    Settings {
+        key: match &config.auth {
+            Auth::Key { name, value } => Some(ApiKey::new(name, value.expose())),
+            Auth::Open => None,
+        },
+        max_body_bytes: config.limits.max_body_bytes,
+        request_timeout: config.limits.request_timeout,
+        ttl_hours: config.ttl_hours,
+        environment: config.environment.name(),
+        server_id: config.server_id.map(|id| id.to_string()),
+        server_name: config.server_name.clone(),
+        store: store_info(&config.storage),
+        admin_routes: config.admin_routes,
+        test_data_routes: config.test_data_routes,
+    }
+}
+
+fn store_info(storage: &StorageConfig) -> StoreInfo {
+    let (place, bucket) = match storage {
+        StorageConfig::Memory { .. } => (None, None),
+        StorageConfig::LocalDisk { root } => {
+            (Some(("local_disk_path", root.display().to_string())), None)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::InMemory } => {
+            (Some(("sqlite_path", ":memory:".to_owned())), None)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::File(path) } => {
+            (Some(("sqlite_path", path.display().to_string())), None)
+        }
+        StorageConfig::Zip { path } => (Some(("zip_path", path.display().to_string())), None),
+        StorageConfig::S3 { bucket } => (Some(("s3_bucket", bucket.clone())), Some(bucket.clone())),
+    };
+    StoreInfo { mode: storage.mode(), place, bucket }
+}

@@ -36,6 +36,8 @@ use bytes::Bytes;
 use crate::key::{Key, Namespace, Prefix};
 
 pub mod memory;
+#[cfg(feature = "server")]
+pub mod open;
 
 /// What a storage call returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,199 @@
+//! The content of entries: how it is stored and hashed, and what comes back in which form. Pure.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+
+use super::digest::{self, Digest};
+use super::error::{Error, Result};
+use super::ident::FileType;
+use super::pyjson::{self, Text, Value};
+use super::refs::REFERENCE_INDENT;
+
+/// Content as it is going to be stored, with what is recorded about it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The bytes of the content file.
+    pub bytes: Bytes,
+    /// The hash of the content.
+    pub hash: Digest,
+    /// How it will be read.
+    pub file_type: FileType,
+    /// The content coding, cleaned as an id.
+    pub encoding: Option<String>,
+    /// The field the hash was taken from, as recorded.
+    pub field_path: Option<String>,
+}
+
+impl Prepared {
+    /// Prepares a string: stored as its JSON text. Fails on lone surrogates, which have no UTF-8.
+    pub fn text(text: &Text<'_>) -> Result<Self> {
+        let plain = text.as_str().ok_or_else(lone_surrogate)?;
+        let mut stored = String::with_capacity(plain.len() + 16);
+        pyjson::write_ascii_string(&mut stored, plain);
+        Ok(Self {
+            bytes: stored.into(),
+            hash: digest::of_bytes(plain.as_bytes()),
+            file_type: FileType::Json,
+            encoding: None,
+            field_path: None,
+        })
+    }
+
+    /// Prepares a JSON value: stored with an indent of two. `field_path` is `None` for a store
+    /// without a key, and empty for a keyed one whose hash is the whole value's.
+    pub fn json(value: &Value<'_>, field_path: Option<&str>) -> Result<Self> {
+        let hash = match field_path {
+            None | Some("") => digest::of_json(value),
+            Some(path) => digest::of_json_field(value, path)
+                .map_err(|error| Error::Invalid(error.to_string()))?,
+        };
+        let mut stored = String::new();
+        pyjson::write_pretty(&mut stored, value, REFERENCE_INDENT);
+        Ok(Self {
+            bytes: stored.into(),
+            hash,
+            file_type: FileType::Json,
+            encoding: None,
+            field_path: field_path.map(str::to_owned),
+        })
+    }
+
+    /// Prepares bytes: stored as they are. With the encoding `gzip` the hash is that of the
+    /// decompressed bytes, of which there may be `limit`.
+    pub fn binary(bytes: Bytes, encoding: Option<String>, limit: usize) -> Result<Self> {
+        let hash = match encoding.as_deref() {
+            Some("gzip") => digest::of_bytes(&gunzip(&bytes, limit)?),
+            _ => digest::of_bytes(&bytes),
+        };
+        Ok(Self { bytes, hash, file_type: FileType::Binary, encoding, field_path: None })
+    }
+
+    /// Prepares bytes whose hash is not that of the bytes: an archive's is that of its members.
+    #[must_use]
+    pub fn hashed(bytes: Bytes, hash: Digest) -> Self {
+        Self { bytes, hash, file_type: FileType::Binary, encoding: None, field_path: None }
+    }
+}
+
+/// Content as it was read.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A string, or another JSON value that is neither object nor list.
+    Text(Text<'static>),
+    /// A JSON value.
+    Json(Value<'static>),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+/// What a string is when it was asked for as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotJson {
+    /// The first hundred characters of the string.
+    pub start: String,
+}
+
+impl Content {
+    /// Reads a content file. `None` when it is not what `file_type` says.
+    pub(super) fn read(
+        bytes: Bytes,
+        file_type: FileType,
+        encoding: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Self>> {
+        if file_type == FileType::Json {
+            return Ok(pyjson::parse(&bytes).ok().map(|value| match value.into_owned() {
+                Value::Str(text) => Self::Text(text),
+                value @ (Value::Object(_) | Value::List(_)) => Self::Json(value),
+                // Nothing stores these; upstream would serve them as strings.
+                other => Self::Text(Text::from(other.to_python())),
+            }));
+        }
+        // An update may have put plain bytes where compressed ones were; those do not start so.
+        if encoding != Some("gzip") || !bytes.starts_with(&[0x1f, 0x8b]) {
+            return Ok(Some(Self::Binary(bytes)));
+        }
+        let inflated = match gunzip(&bytes, limit) {
+            Ok(inflated) => inflated,
+            Err(Error::Invalid(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Upstream: decompressed content that happens to be JSON is JSON from then on.
+        Ok(Some(match pyjson::parse(&inflated) {
+            Ok(value) => Self::Json(value.into_owned()),
+            Err(_) => Self::Binary(inflated.into()),
+        }))
+    }
+
+    /// What `data_type` says of it.
+    #[must_use]
+    pub fn data_type(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Json(_) => "json",
+            Self::Binary(_) => "binary",
+        }
+    }
+
+    /// The content as text, as it is served. Bytes are Base64, or their UTF-8 text where there is
+    /// one and `decode` says so. Upstream: the hash route decodes, the id route does not.
+    #[must_use]
+    pub fn to_text(&self, decode: bool) -> String {
+        match self {
+            Self::Text(text) => text.to_string_lossy().into_owned(),
+            Self::Json(value) => value.to_python(),
+            Self::Binary(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if decode => text.to_owned(),
+                _ => BASE64.encode(bytes),
+            },
+        }
+    }
+
+    /// The content as compact JSON, as it is served.
+    pub fn to_json(&self) -> Result<String, NotJson> {
+        match self {
+            Self::Json(value) => Ok(value.to_compact()),
+            Self::Text(text) => {
+                let plain = text.to_string_lossy();
+                match pyjson::parse_str(&plain) {
+                    Ok(value) => Ok(value.to_compact()),
+                    Err(_) => Err(NotJson { start: plain.chars().take(100).collect() }),
+                }
+            }
+            Self::Binary(bytes) => Ok(format!(
+                r#"{{"data_type":"binary","encoding":"base64","data":"{}"}}"#,
+                BASE64.encode(bytes)
+            )),
+        }
+    }
+
+    /// The content as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Text(text) => text.to_string_lossy().into_owned().into(),
+            Self::Json(value) => value.to_python().into(),
+            Self::Binary(bytes) => bytes.clone(),
+        }
+    }
+}
+
+pub(super) fn lone_surrogate() -> Error {
+    Error::Invalid("text holds a lone surrogate, which cannot be encoded".to_owned())
+}
+
+fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {
+    let mut inflated = Vec::new();
+    // One byte more than allowed tells whether there is more.
+    let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(limit as u64 + 1);
+    reader
+        .read_to_end(&mut inflated)
+        .map_err(|error| Error::Invalid(format!("body is not valid gzip: {error}")))?;
+    if inflated.len() > limit {
+        return Err(Error::TooLarge { limit });
+    }
+    Ok(inflated)
+}

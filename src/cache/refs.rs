@@ -1,0 +1,442 @@
+//! The four small documents of an entry: entry reference, hash reference, file configuration, file
+//! metadata. Types, the forms they are stored and served in, and pure edits.
+//!
+//! Reading is lenient, since stores written by the Python service must open: any formatting and key
+//! order, unknown members ignored, optional members missing. Writing is exact.
+
+use super::document::{Document, Writer};
+use super::ident::{CacheId, FileType};
+use super::pyjson::{self, Value};
+
+/// Indent of references and of content, in spaces.
+pub const REFERENCE_INDENT: usize = 2;
+/// Indent of `.config` and `.metadata`, of updated content and of child data, in spaces.
+pub const SIDECAR_INDENT: usize = 4;
+
+/// The keys of an entry, as physical names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Paths {
+    /// Content files and their side files, sorted.
+    pub data: Vec<String>,
+    /// Hash references.
+    pub by_hash: Vec<String>,
+    /// Entry references.
+    pub by_id: Vec<String>,
+}
+
+impl Document for Paths {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("data").strings(&self.data);
+            json.name("by_hash").strings(&self.by_hash);
+            json.name("by_id").strings(&self.by_id);
+        });
+    }
+}
+
+/// The entry itself: reading, updating, deleting and child data all start from it and use the paths
+/// it lists, never paths computed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRef {
+    /// Every key the entry owns.
+    pub all_paths: Paths,
+    /// Its id.
+    pub cache_id: String,
+    /// Its hash.
+    pub cache_hash: String,
+    /// Copies of the content, as physical names, in handler order.
+    pub content_files: Vec<String>,
+    /// Folders of child data, as physical names, in handler order. Upstream: may hold `""` where it
+    /// lost its way with an odd cache key; that is no folder.
+    pub data_folders: Vec<String>,
+    /// How the content is read.
+    pub file_type: FileType,
+    /// The namespace.
+    pub namespace: String,
+    /// The name of the strategy.
+    pub strategy: String,
+    /// When it was stored, in milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+impl EntryRef {
+    /// Reads a stored entry reference. `None` when it is not one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let value = pyjson::parse(bytes).ok()?;
+        let all_paths = member(&value, "all_paths");
+        let file_paths = member(&value, "file_paths");
+        let list = |of: Option<&Value<'_>>, name| strings(of.and_then(|of| member(of, name)));
+        Some(Self {
+            all_paths: Paths {
+                data: list(all_paths, "data"),
+                by_hash: list(all_paths, "by_hash"),
+                by_id: list(all_paths, "by_id"),
+            },
+            cache_id: string(&value, "cache_id")?,
+            cache_hash: string(&value, "cache_hash").unwrap_or_default(),
+            content_files: list(file_paths, "content_files"),
+            data_folders: list(file_paths, "data_folders"),
+            file_type: match string(&value, "file_type").as_deref() {
+                Some("binary") => FileType::Binary,
+                _ => FileType::Json,
+            },
+            namespace: string(&value, "namespace").unwrap_or_default(),
+            strategy: string(&value, "strategy").unwrap_or_default(),
+            timestamp: number(&value, "timestamp").unwrap_or_default(),
+        })
+    }
+}
+
+impl Document for EntryRef {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("all_paths").document(&self.all_paths);
+            json.name("cache_id").string(&self.cache_id);
+            json.name("cache_hash").string(&self.cache_hash);
+            json.name("file_paths").object(|json| {
+                json.name("content_files").strings(&self.content_files);
+                json.name("data_folders").strings(&self.data_folders);
+            });
+            json.name("file_type").string(self.file_type.name());
+            json.name("namespace").string(&self.namespace);
+            json.name("strategy").string(&self.strategy);
+            json.name("timestamp").number(self.timestamp);
+        });
+    }
+}
+
+/// One entry of a hash reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashVersion {
+    /// The entry.
+    pub cache_id: String,
+    /// When it was stored, in milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// The entries that were stored with one hash, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashRef {
+    /// The hash.
+    pub cache_hash: String,
+    /// The entries.
+    pub cache_ids: Vec<HashVersion>,
+    /// The newest entry.
+    pub latest_id: String,
+}
+
+impl HashRef {
+    /// A reference without entries.
+    #[must_use]
+    pub fn new(cache_hash: &str) -> Self {
+        Self {
+            cache_hash: cache_hash.to_owned(),
+            cache_ids: Vec::new(),
+            latest_id: String::new(),
+        }
+    }
+
+    /// Reads a stored hash reference. Two Python writers may have left two texts in one file: then
+    /// the first complete one counts. `None` when there is not even that.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let value = match pyjson::parse(bytes) {
+            Ok(value) => value,
+            Err(_) => pyjson::parse(first_object(bytes)?).ok()?,
+        };
+        let Some(Value::List(items)) = member(&value, "cache_ids") else { return None };
+        let cache_ids: Vec<HashVersion> = items
+            .iter()
+            .filter_map(|item| {
+                let timestamp = number(item, "timestamp").unwrap_or_default();
+                Some(HashVersion { cache_id: string(item, "cache_id")?, timestamp })
+            })
+            .collect();
+        let newest = cache_ids.last().map(|version| version.cache_id.clone());
+        Some(Self {
+            cache_hash: string(&value, "cache_hash").unwrap_or_default(),
+            latest_id: string(&value, "latest_id").or(newest).unwrap_or_default(),
+            cache_ids,
+        })
+    }
+
+    /// Adds an entry as the newest. An entry that is there already is not added again, so that a
+    /// store that is carried out twice counts once.
+    pub fn add(&mut self, id: &CacheId, timestamp: u64) {
+        if !self.cache_ids.iter().any(|version| version.cache_id == id.as_str()) {
+            self.cache_ids.push(HashVersion { cache_id: id.to_string(), timestamp });
+        }
+        self.latest_id = id.to_string();
+    }
+
+    /// Takes an entry out. Returns whether it was there.
+    pub fn remove(&mut self, id: &str) -> bool {
+        let before = self.cache_ids.len();
+        self.cache_ids.retain(|version| version.cache_id != id);
+        if self.latest_id == id {
+            let newest = self.cache_ids.last();
+            self.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
+        }
+        self.cache_ids.len() < before
+    }
+
+    /// The entries in the order a reader tries them: the latest, then from new to old. Upstream may
+    /// have lost an entry that is still listed.
+    pub fn candidates(&self) -> impl Iterator<Item = &str> {
+        let older = self.cache_ids.iter().rev().map(|version| version.cache_id.as_str());
+        std::iter::once(self.latest_id.as_str())
+            .chain(older.filter(|id| *id != self.latest_id.as_str()))
+    }
+}
+
+impl Document for HashRef {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("cache_hash").string(&self.cache_hash);
+            json.name("cache_ids").list(|json| {
+                for version in &self.cache_ids {
+                    json.object(|json| {
+                        json.name("cache_id").string(&version.cache_id);
+                        json.name("timestamp").number(version.timestamp);
+                    });
+                }
+            });
+            json.name("latest_id").string(&self.latest_id);
+            json.name("total_versions").number(self.cache_ids.len() as u64);
+        });
+    }
+}
+
+/// What a content file is: written once, when there is none yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileConfig {
+    /// The file id.
+    pub file_id: String,
+    /// The cache key, or empty.
+    pub file_key: String,
+    /// The folders of all copies, in handler order.
+    pub file_paths: Vec<String>,
+    /// How the content is read.
+    pub file_type: FileType,
+}
+
+impl FileConfig {
+    fn write_type(&self, json: &mut Writer) {
+        let (content_type, encoding) = match self.file_type {
+            FileType::Json => ("application/json; charset=utf-8", Some("utf-8")),
+            FileType::Binary => ("application/octet-stream", None),
+        };
+        json.name("file_type").object(|json| {
+            json.name("name").string(self.file_type.name());
+            json.name("content_type").string(content_type);
+            json.name("file_extension").string(self.file_type.extension());
+            json.name("encoding").string_or_null(encoding);
+            json.name("serialization").string(self.file_type.name());
+        });
+    }
+
+    /// Reads a stored configuration. `None` when it is not one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let value = pyjson::parse(bytes).ok()?;
+        let file_type = member(&value, "file_type").and_then(|of| string(of, "name"));
+        Some(Self {
+            file_id: string(&value, "file_id")?,
+            file_key: string(&value, "file_key").unwrap_or_default(),
+            file_paths: strings(member(&value, "file_paths")),
+            file_type: match file_type.as_deref() {
+                Some("binary") => FileType::Binary,
+                _ => FileType::Json,
+            },
+        })
+    }
+
+    /// The form that is served, whose members stand in another order than in the stored one.
+    pub fn write_served(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("file_id").string(&self.file_id);
+            json.name("file_key").string(&self.file_key);
+            json.name("file_paths").strings(&self.file_paths);
+            self.write_type(json);
+            json.name("exists_strategy").string("first");
+        });
+    }
+}
+
+impl Document for FileConfig {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("exists_strategy").string("first");
+            json.name("file_id").string(&self.file_id);
+            json.name("file_key").string(&self.file_key);
+            json.name("file_paths").strings(&self.file_paths);
+            self.write_type(json);
+        });
+    }
+}
+
+/// What is known of a content file and of the entry that stored it last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileMetadata {
+    /// First ten hexadecimal digits of the MD5 of the content as it was stored.
+    pub content_hash: String,
+    /// Its length in bytes.
+    pub content_size: u64,
+    /// When the file was stored, in milliseconds since 1970.
+    pub timestamp: u64,
+    /// The entry.
+    pub data: StoredData,
+}
+
+/// The entry that stored a content file last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredData {
+    /// The hash.
+    pub cache_hash: Option<String>,
+    /// The cache key, or empty.
+    pub cache_key: Option<String>,
+    /// The id.
+    pub cache_id: Option<String>,
+    /// The value of `content-encoding`, cleaned as an id.
+    pub content_encoding: Option<String>,
+    /// The file id.
+    pub file_id: Option<String>,
+    /// `json` or `binary`.
+    pub file_type: Option<String>,
+    /// The field the hash was taken from: none without a key, empty for a keyed JSON store without one.
+    pub json_field_path: Option<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// When the entry was stored, in milliseconds since 1970.
+    pub stored_at: Option<u64>,
+    /// The name of the strategy.
+    pub strategy: Option<String>,
+}
+
+impl FileMetadata {
+    /// Reads stored metadata. `None` when it is not any.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let value = pyjson::parse(bytes).ok()?;
+        let Value::Object(_) = value else { return None };
+        let data = member(&value, "data");
+        let text = |name| data.and_then(|data| string(data, name));
+        Some(Self {
+            content_hash: string(&value, "content__hash").unwrap_or_default(),
+            content_size: number(&value, "content__size").unwrap_or_default(),
+            timestamp: number(&value, "timestamp").unwrap_or_default(),
+            data: StoredData {
+                cache_hash: text("cache_hash"),
+                cache_key: text("cache_key"),
+                cache_id: text("cache_id"),
+                content_encoding: text("content_encoding"),
+                file_id: text("file_id"),
+                file_type: text("file_type"),
+                json_field_path: text("json_field_path"),
+                namespace: text("namespace"),
+                stored_at: data.and_then(|data| number(data, "stored_at")),
+                strategy: text("strategy"),
+            },
+        })
+    }
+
+    /// The form that is served, whose members stand in another order than in the stored one.
+    pub fn write_served(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("content__hash").string(&self.content_hash);
+            json.name("content__size").number(self.content_size);
+            json.name("chain_hash").null();
+            json.name("previous_version_path").null();
+            json.name("tags").strings::<&str>([]);
+            json.name("timestamp").number(self.timestamp);
+            json.name("data").document(&self.data);
+        });
+    }
+}
+
+impl Document for FileMetadata {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("content__hash").string(&self.content_hash);
+            json.name("chain_hash").null();
+            json.name("previous_version_path").null();
+            json.name("content__size").number(self.content_size);
+            json.name("tags").strings::<&str>([]);
+            json.name("timestamp").number(self.timestamp);
+            json.name("data").document(&self.data);
+        });
+    }
+}
+
+impl Document for StoredData {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("cache_hash").string_or_null(self.cache_hash.as_deref());
+            json.name("cache_key").string_or_null(self.cache_key.as_deref());
+            json.name("cache_id").string_or_null(self.cache_id.as_deref());
+            json.name("content_encoding").string_or_null(self.content_encoding.as_deref());
+            json.name("file_id").string_or_null(self.file_id.as_deref());
+            json.name("file_type").string_or_null(self.file_type.as_deref());
+            json.name("json_field_path").string_or_null(self.json_field_path.as_deref());
+            json.name("namespace").string_or_null(self.namespace.as_deref());
+            match self.stored_at {
+                Some(stored_at) => json.name("stored_at").number(stored_at),
+                None => json.name("stored_at").null(),
+            }
+            json.name("strategy").string_or_null(self.strategy.as_deref());
+        });
+    }
+}
+
+/// A member of an object.
+pub fn member<'v, 'a>(value: &'v Value<'a>, name: &str) -> Option<&'v Value<'a>> {
+    let Value::Object(members) = value else { return None };
+    members.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+}
+
+/// A member of an object that is a string.
+#[must_use]
+pub fn string(value: &Value<'_>, name: &str) -> Option<String> {
+    match member(value, name)? {
+        Value::Str(text) => Some(text.to_string_lossy().into_owned()),
+        _ => None,
+    }
+}
+
+fn number(value: &Value<'_>, name: &str) -> Option<u64> {
+    match member(value, name)? {
+        Value::Int(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+fn strings(value: Option<&Value<'_>>) -> Vec<String> {
+    let Some(Value::List(items)) = value else { return Vec::new() };
+    items
+        .iter()
+        .filter_map(|item| match item {
+            Value::Str(text) => Some(text.to_string_lossy().into_owned()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The text up to the brace that closes the first object. Braces in strings do not occur in the
+/// documents this is for: they hold ids, hashes and numbers.
+fn first_object(bytes: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_usize;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(&bytes[..=at]);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,300 @@
+//! Reading entries, by id and by hash.
+
+use bytes::Bytes;
+
+use super::content::Content;
+use super::document::{Document, Writer};
+use super::error::{Error, Result};
+use super::ident::{CacheHash, CacheId};
+use super::refs::{EntryRef, FileConfig, FileMetadata, HashRef, StoredData};
+use super::{Cache, layout, pyjson};
+use crate::key::Namespace;
+use crate::storage::Version;
+
+/// How an entry is looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Lookup<'a> {
+    /// By its id.
+    Id(&'a CacheId),
+    /// By the hash of its content: the newest entry that is there.
+    Hash(&'a CacheHash),
+}
+
+/// An entry that was read.
+#[derive(Debug, Clone)]
+pub struct Retrieved {
+    /// The content.
+    pub content: Content,
+    /// What is known about it.
+    pub metadata: EntryMetadata,
+    /// The entry.
+    pub reference: EntryRef,
+}
+
+/// What is served about an entry. Upstream: without a `.metadata` file everything is `null`, but for
+/// the file type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EntryMetadata {
+    stored: StoredData,
+    /// Bytes of the content file.
+    pub content_size: u64,
+}
+
+impl Document for EntryMetadata {
+    fn write(&self, json: &mut Writer) {
+        let stored = &self.stored;
+        json.object(|json| {
+            json.name("cache_id").string_or_null(stored.cache_id.as_deref());
+            json.name("cache_hash").string_or_null(stored.cache_hash.as_deref());
+            json.name("cache_key").string_or_null(stored.cache_key.as_deref());
+            json.name("file_id").string_or_null(stored.file_id.as_deref());
+            json.name("namespace").string_or_null(stored.namespace.as_deref());
+            json.name("strategy").string_or_null(stored.strategy.as_deref());
+            match stored.stored_at {
+                Some(stored_at) => json.name("stored_at").number(stored_at),
+                None => json.name("stored_at").null(),
+            }
+            json.name("file_type").string(stored.file_type.as_deref().unwrap_or("json"));
+            json.name("content_encoding").string_or_null(stored.content_encoding.as_deref());
+            json.name("content_size").number(self.content_size);
+        });
+    }
+}
+
+/// An entry reference with all the files it names.
+#[derive(Debug)]
+pub struct AllRefs {
+    by_id: EntryRef,
+    /// Physical names and the files found there, but for content.
+    details: Vec<(String, Option<Bytes>)>,
+}
+
+impl Document for AllRefs {
+    fn write(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("by_id").document(&self.by_id);
+            json.name("details").object(|json| {
+                for (path, file) in &self.details {
+                    match file.as_deref().and_then(|bytes| pyjson::parse(bytes).ok()) {
+                        Some(value) => json.name(path).value(&value),
+                        None => json.name(path).null(),
+                    }
+                }
+            });
+        });
+    }
+}
+
+impl Cache {
+    /// Reads an entry with its metadata.
+    pub async fn retrieve(
+        &self,
+        namespace: &Namespace,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<Retrieved>> {
+        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let metadata = self.metadata_of(namespace, &reference).await?.unwrap_or_default();
+        let Some((content, content_size)) =
+            self.content_of(namespace, &reference, Some(&metadata.data)).await?
+        else {
+            return Ok(None);
+        };
+        let metadata = EntryMetadata { stored: metadata.data, content_size };
+        Ok(Some(Retrieved { content, metadata, reference }))
+    }
+
+    /// Reads the content of an entry alone.
+    pub async fn content(
+        &self,
+        namespace: &Namespace,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<Content>> {
+        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let content = self.content_of(namespace, &reference, None).await?;
+        Ok(content.map(|(content, _)| content))
+    }
+
+    /// Reads what is known about the newest entry of a hash.
+    pub async fn entry_metadata(
+        &self,
+        namespace: &Namespace,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<EntryMetadata>> {
+        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let Some(key) = reference.content_key(namespace) else { return Ok(None) };
+        let Some(stat) = self.storage.stat(&key).await? else { return Ok(None) };
+        let metadata = self.metadata_of(namespace, &reference).await?.unwrap_or_default();
+        Ok(Some(EntryMetadata { stored: metadata.data, content_size: stat.size }))
+    }
+
+    /// Reads the entry reference of an id.
+    pub async fn refs(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<EntryRef>> {
+        Ok(self.entry(namespace, id.as_str()).await?.map(|(reference, _)| reference))
+    }
+
+    /// Reads the entry reference of an id and every file it names, but for content.
+    pub async fn refs_all(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<AllRefs>> {
+        let Some(by_id) = self.refs(namespace, id).await? else { return Ok(None) };
+        let mut details = Vec::new();
+        let paths = &by_id.all_paths;
+        for path in paths.data.iter().chain(&paths.by_hash).chain(&paths.by_id) {
+            if by_id.content_files.contains(path) {
+                continue;
+            }
+            let file = match namespace.key_from_physical(path) {
+                Some(key) => self.storage.get(&key).await?.map(|object| object.bytes),
+                None => None,
+            };
+            details.push((path.clone(), file));
+        }
+        Ok(Some(AllRefs { by_id, details }))
+    }
+
+    /// Reads the file configuration of an id.
+    pub async fn config(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<FileConfig>> {
+        let file = self.side_file(namespace, id, ".config").await?;
+        Ok(file.and_then(|bytes| FileConfig::parse(&bytes)))
+    }
+
+    /// Reads the file metadata of an id.
+    pub async fn metadata(
+        &self,
+        namespace: &Namespace,
+        id: &CacheId,
+    ) -> Result<Option<FileMetadata>> {
+        let file = self.side_file(namespace, id, ".metadata").await?;
+        Ok(file.and_then(|bytes| FileMetadata::parse(&bytes)))
+    }
+
+    /// Reads the hash reference of a hash.
+    pub async fn hash_refs(
+        &self,
+        namespace: &Namespace,
+        hash: &CacheHash,
+    ) -> Result<Option<HashRef>> {
+        let Ok(key) = layout::hash_reference(namespace, hash.as_str()) else { return Ok(None) };
+        Ok(self.hash_reference(&key).await?.map(|(reference, _)| reference))
+    }
+
+    /// Whether there is an entry reference of this id, or a hash reference of this hash.
+    pub async fn exists(&self, namespace: &Namespace, lookup: Lookup<'_>) -> Result<bool> {
+        let key = match lookup {
+            Lookup::Id(id) => layout::id_reference(namespace, id),
+            Lookup::Hash(hash) => layout::hash_reference(namespace, hash.as_str()),
+        };
+        match key {
+            Ok(key) => Ok(self.storage.stat(&key).await?.is_some()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub(super) async fn find(
+        &self,
+        namespace: &Namespace,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<EntryRef>> {
+        let found = match lookup {
+            Lookup::Id(id) => self.refs(namespace, id).await?,
+            Lookup::Hash(hash) => self.newest(namespace, hash).await?,
+        };
+        if let (Some(tenants), Some(reference)) = (&self.tenants, &found)
+            && let Some(key) = reference.content_key(namespace)
+        {
+            tenants.touch(&key);
+        }
+        Ok(found)
+    }
+
+    async fn newest(&self, namespace: &Namespace, hash: &CacheHash) -> Result<Option<EntryRef>> {
+        let Some(hash_ref) = self.hash_refs(namespace, hash).await? else { return Ok(None) };
+        for id in hash_ref.candidates() {
+            if let Some((reference, _)) = self.entry(namespace, id).await? {
+                return Ok(Some(reference));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads an entry reference and the version it was read at.
+    pub(super) async fn entry(
+        &self,
+        namespace: &Namespace,
+        id: &str,
+    ) -> Result<Option<(EntryRef, Version)>> {
+        let Some(id) = CacheId::parse(id) else { return Ok(None) };
+        let key = layout::id_reference(namespace, &id)?;
+        let Some(object) = self.storage.get(&key).await? else { return Ok(None) };
+        match EntryRef::parse(&object.bytes) {
+            Some(reference) => Ok(Some((reference, object.version))),
+            None => Err(Error::Damaged { key: key.to_string(), why: "not an entry reference" }),
+        }
+    }
+
+    pub(super) async fn metadata_of(
+        &self,
+        namespace: &Namespace,
+        reference: &EntryRef,
+    ) -> Result<Option<FileMetadata>> {
+        let file = self.beside_content(namespace, reference, ".metadata").await?;
+        Ok(file.and_then(|bytes| FileMetadata::parse(&bytes)))
+    }
+
+    /// Reads the first copy of the content, as upstream does; no other copy is tried.
+    async fn content_of(
+        &self,
+        namespace: &Namespace,
+        reference: &EntryRef,
+        metadata: Option<&StoredData>,
+    ) -> Result<Option<(Content, u64)>> {
+        let Some(key) = reference.content_key(namespace) else { return Ok(None) };
+        let Some(object) = self.storage.get(&key).await? else { return Ok(None) };
+        let size = object.bytes.len() as u64;
+        // Only bytes can be compressed, so nothing else needs its metadata to be read.
+        let compressed = object.bytes.starts_with(&[0x1f, 0x8b]);
+        let encoding = match metadata {
+            Some(stored) => stored.content_encoding.clone(),
+            None if compressed => {
+                let metadata = self.metadata_of(namespace, reference).await?;
+                metadata.and_then(|metadata| metadata.data.content_encoding)
+            }
+            None => None,
+        };
+        let limit = self.settings.max_inflated_bytes;
+        match Content::read(object.bytes, reference.file_type, encoding.as_deref(), limit)? {
+            Some(content) => Ok(Some((content, size))),
+            None => Err(Error::Damaged { key: key.to_string(), why: "content cannot be decoded" }),
+        }
+    }
+
+    async fn side_file(
+        &self,
+        namespace: &Namespace,
+        id: &CacheId,
+        suffix: &str,
+    ) -> Result<Option<Bytes>> {
+        let Some(reference) = self.refs(namespace, id).await? else { return Ok(None) };
+        self.beside_content(namespace, &reference, suffix).await
+    }
+
+    async fn beside_content(
+        &self,
+        namespace: &Namespace,
+        reference: &EntryRef,
+        suffix: &str,
+    ) -> Result<Option<Bytes>> {
+        let Some(content) = reference.content_files.first() else { return Ok(None) };
+        let Some(key) = namespace.key_from_physical(&format!("{content}{suffix}")) else {
+            return Ok(None);
+        };
+        Ok(self.storage.get(&key).await?.map(|object| object.bytes))
+    }
+}
+
+impl EntryRef {
+    /// The key of the first copy of the content. `None` when the reference names none, or one
+    /// outside its namespace, as references of odd cache keys do.
+    #[must_use]
+    pub fn content_key(&self, namespace: &Namespace) -> Option<crate::key::Key> {
+        namespace.key_from_physical(self.content_files.first()?)
+    }
+}

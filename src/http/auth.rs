@@ -1,0 +1,83 @@
+//! The key of the service: header or cookie, compared in constant time.
+
+use axum::http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
+
+use super::error::ApiError;
+
+/// Paths that need no key, matched exactly. Upstream: `/config/status` is one of them although
+/// nothing is there.
+pub(crate) const OPEN_PATHS: [&str; 5] = [
+    "/auth/set-cookie-form",
+    "/auth/set-auth-cookie",
+    "/docs",
+    "/openapi.json",
+    "/config/status",
+];
+
+/// The key that requests must carry.
+#[derive(Clone)]
+pub struct ApiKey {
+    name: String,
+    value: Vec<u8>,
+}
+
+impl ApiKey {
+    /// A key by its name, which is that of the header and of the cookie, and its value. Header
+    /// values are bytes; characters beyond ASCII are taken as Latin-1, as upstream decodes them.
+    #[must_use]
+    pub fn new(name: &str, value: &str) -> Self {
+        let latin: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        Self { name: name.to_owned(), value: latin.unwrap_or_else(|| value.as_bytes().to_vec()) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lets a request pass, or says why not. A wrong header is not rescued by a right cookie.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let in_header = headers.get(self.name.as_str()).map(|value| value.as_bytes().trim_ascii());
+        let given = match in_header {
+            Some(value) if !value.is_empty() => Some(value),
+            _ => cookie(headers, &self.name),
+        };
+        match given {
+            None => Err(ApiError::unauthorized(
+                "Client API key is missing, you need to set it on a header or cookie",
+            )),
+            Some(value) if bool::from(value.ct_eq(&self.value)) => Ok(()),
+            Some(_) => Err(ApiError::unauthorized("Invalid API key value")),
+        }
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiKey").field("name", &self.name).field("value", &"***").finish()
+    }
+}
+
+/// The value of a cookie; names of cookies are case-sensitive. An empty one counts as none.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (known, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+            (known == name.as_bytes()).then(|| unquoted(value))
+        })
+        .find(|value| !value.is_empty())
+}
+
+/// The value of a cookie may stand in quotes (RFC 6265, cookie-value).
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        other => other,
+    }
+}

@@ -1,0 +1,69 @@
+//! Successes as clients see them.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::cache::document::{Document, Writer};
+
+/// A document as compact JSON.
+pub(crate) fn document(document: &impl Document) -> Response {
+    json(document.compact())
+}
+
+/// Compact JSON that `write` writes.
+pub(crate) fn written(write: impl FnOnce(&mut Writer)) -> Response {
+    let mut writer = Writer::compact();
+    write(&mut writer);
+    json(writer.finish())
+}
+
+/// A JSON text.
+pub(crate) fn json(body: String) -> Response {
+    json_with(StatusCode::OK, body)
+}
+
+/// A JSON text with a status.
+pub(crate) fn json_with(status: StatusCode, body: String) -> Response {
+    with_type(status, "application/json", body)
+}
+
+/// Text.
+pub(crate) fn text(body: impl Into<Bytes>) -> Response {
+    with_type(StatusCode::OK, "text/plain; charset=utf-8", body)
+}
+
+/// A page.
+pub(crate) fn html(body: impl Into<Bytes>) -> Response {
+    with_type(StatusCode::OK, "text/html; charset=utf-8", body)
+}
+
+/// A page with a status.
+pub(crate) fn html_with(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    with_type(status, "text/html; charset=utf-8", body)
+}
+
+/// Bytes.
+pub(crate) fn bytes(body: Bytes) -> Response {
+    with_type(StatusCode::OK, "application/octet-stream", body)
+}
+
+/// A body with its type.
+pub(crate) fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Neither body nor type.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
