@@ -17,6 +17,7 @@ use crate::storage::{self, Batch, Storage};
 
 pub mod admin;
 mod content;
+pub mod data;
 pub mod delete;
 pub mod digest;
 pub mod document;
@@ -27,6 +28,7 @@ pub mod layout;
 pub mod pyjson;
 pub mod refs;
 pub mod retrieve;
+pub mod samples;
 pub mod spaces;
 pub mod store;
 pub mod update;

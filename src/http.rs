@@ -26,6 +26,7 @@ use crate::cache::ident::CacheId;
 mod admin;
 mod auth;
 mod cors;
+mod data;
 mod entries;
 mod error;
 mod info;
@@ -33,6 +34,7 @@ mod input;
 mod openapi;
 mod reply;
 mod route;
+mod samples;
 mod schemas;
 mod serve;
 mod spaces;
@@ -123,12 +125,19 @@ impl fmt::Debug for App {
 /// The routes of an API with these settings, in the order they are tried.
 fn routes(settings: &Settings) -> Vec<Route> {
     let mut rows = entries::routes();
+    rows.extend(data::routes());
     rows.extend(spaces::routes());
     if settings.admin_routes {
         rows.extend(admin::routes());
     }
     rows.extend(info::server_routes());
+    if settings.test_data_routes {
+        rows.extend(samples::fixture_routes());
+    }
     rows.extend(info::routes());
+    if settings.test_data_routes {
+        rows.extend(samples::routes());
+    }
     rows.extend(openapi::routes());
     rows
 }

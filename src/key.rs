@@ -379,6 +379,12 @@ impl Prefix {
         self.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
     }
 
+    /// Names an object in this folder by its path below it.
+    pub fn key(&self, path: &str) -> Result<Key, InvalidName> {
+        let path_at = if self.namespace.is_root() { 0 } else { self.namespace.0.len() + 1 };
+        self.namespace.key(RelPath::parse(&format!("{}{path}", &self.text[path_at..]))?)
+    }
+
     /// Whether a key lies in this folder, at any depth.
     #[must_use]
     pub fn contains(&self, key: &Key) -> bool {

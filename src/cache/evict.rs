@@ -13,10 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
+use super::Cache;
 use super::error::Result;
 use super::ident::CacheId;
 use super::refs::EntryRef;
-use super::Cache;
 use crate::key::{Key, Namespace};
 
 /// The entries of a bounded store in order of use.

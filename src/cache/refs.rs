@@ -130,11 +130,7 @@ impl HashRef {
     /// A reference without entries.
     #[must_use]
     pub fn new(cache_hash: &str) -> Self {
-        Self {
-            cache_hash: cache_hash.to_owned(),
-            cache_ids: Vec::new(),
-            latest_id: String::new(),
-        }
+        Self { cache_hash: cache_hash.to_owned(), cache_ids: Vec::new(), latest_id: String::new() }
     }
 
     /// Reads a stored hash reference. Two Python writers may have left two texts in one file: then

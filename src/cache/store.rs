@@ -6,7 +6,8 @@ use super::error::{Error, Result};
 use super::ident::{CacheId, Strategy};
 use super::layout::{self, Copy};
 use super::refs::{
-    EntryRef, FileConfig, FileMetadata, HashRef, Paths, REFERENCE_INDENT, SIDECAR_INDENT, StoredData,
+    EntryRef, FileConfig, FileMetadata, HashRef, Paths, REFERENCE_INDENT, SIDECAR_INDENT,
+    StoredData,
 };
 use super::{ATTEMPTS, Cache, digest};
 use crate::key::{Key, Namespace};

@@ -51,9 +51,11 @@ pub(crate) fn routes() -> Vec<Route> {
         })
         .about("admin/storage", "List the files in a folder")
         .with_query(LISTING),
-        Route::get("/admin/storage/files/all/{path:path}", Success::Json("AllFiles"), |app, call| {
-            Box::pin(files_all(app, call))
-        })
+        Route::get(
+            "/admin/storage/files/all/{path:path}",
+            Success::Json("AllFiles"),
+            |app, call| Box::pin(files_all(app, call)),
+        )
         .about("admin/storage", "List the files below a folder"),
         Route::get("/admin/storage/folders/{path:path}", Success::Json("Names"), |app, call| {
             Box::pin(folders(app, call))

@@ -7,13 +7,8 @@ use super::error::ApiError;
 
 /// Paths that need no key, matched exactly. Upstream: `/config/status` is one of them although
 /// nothing is there.
-pub(crate) const OPEN_PATHS: [&str; 5] = [
-    "/auth/set-cookie-form",
-    "/auth/set-auth-cookie",
-    "/docs",
-    "/openapi.json",
-    "/config/status",
-];
+pub(crate) const OPEN_PATHS: [&str; 5] =
+    ["/auth/set-cookie-form", "/auth/set-auth-cookie", "/docs", "/openapi.json", "/config/status"];
 
 /// The key that requests must carry.
 #[derive(Clone)]
@@ -27,7 +22,8 @@ impl ApiKey {
     /// values are bytes; characters beyond ASCII are taken as Latin-1, as upstream decodes them.
     #[must_use]
     pub fn new(name: &str, value: &str) -> Self {
-        let latin: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        let latin: Option<Vec<u8>> =
+            value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         Self { name: name.to_owned(), value: latin.unwrap_or_else(|| value.as_bytes().to_vec()) }
     }
 

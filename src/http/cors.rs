@@ -50,10 +50,8 @@ pub(crate) fn open_preflight(headers: &HeaderMap) -> Option<Response> {
     };
     let allowed = response.headers_mut();
     allowed.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    allowed.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, POST, HEAD"),
-    );
+    allowed
+        .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, HEAD"));
     allowed.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     allowed.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     allowed.insert(

@@ -31,9 +31,11 @@ pub(crate) fn routes() -> Vec<Route> {
             Box::pin(exists_id(app, call))
         })
         .about("exists", "Whether an id has an entry"),
-        Route::get("/{namespace}/exists/hash/{cache_hash}", Success::Json("Exists"), |app, call| {
-            Box::pin(exists_hash(app, call))
-        })
+        Route::get(
+            "/{namespace}/exists/hash/{cache_hash}",
+            Success::Json("Exists"),
+            |app, call| Box::pin(exists_hash(app, call)),
+        )
         .about("exists", "Whether a hash has an entry"),
         Route::post(
             "/{namespace}/update/{cache_id}/string",
@@ -94,9 +96,12 @@ fn store_routes() -> Vec<Route> {
         )
         .about("store", "Store a JSON object under a key")
         .with_query(FILE_ID_AND_FIELD),
-        Route::post("/{namespace}/{strategy}/store/binary", BodyKind::Bytes, stored, |app, call| {
-            Box::pin(store_binary(app, call, Keyed::No))
-        })
+        Route::post(
+            "/{namespace}/{strategy}/store/binary",
+            BodyKind::Bytes,
+            stored,
+            |app, call| Box::pin(store_binary(app, call, Keyed::No)),
+        )
         .about("store", "Store bytes"),
         Route::post(
             "/{namespace}/{strategy}/store/binary/{cache_key:path}",
@@ -159,14 +164,18 @@ fn retrieve_routes() -> Vec<Route> {
             Box::pin(content(app, call, By::Hash, Form::Text))
         })
         .about("retrieve", "Read the newest entry of a hash as text"),
-        Route::get("/{namespace}/retrieve/hash/{cache_hash}/json", Success::AnyJson, |app, call| {
-            Box::pin(content(app, call, By::Hash, Form::Json))
-        })
+        Route::get(
+            "/{namespace}/retrieve/hash/{cache_hash}/json",
+            Success::AnyJson,
+            |app, call| Box::pin(content(app, call, By::Hash, Form::Json)),
+        )
         .about("retrieve", "Read the newest entry of a hash as JSON")
         .may_answer(&[404, 415]),
-        Route::get("/{namespace}/retrieve/hash/{cache_hash}/binary", Success::Bytes, |app, call| {
-            Box::pin(content(app, call, By::Hash, Form::Bytes))
-        })
+        Route::get(
+            "/{namespace}/retrieve/hash/{cache_hash}/binary",
+            Success::Bytes,
+            |app, call| Box::pin(content(app, call, By::Hash, Form::Bytes)),
+        )
         .about("retrieve", "Read the newest entry of a hash as bytes"),
         Route::get(
             "/{namespace}/retrieve/hash/{cache_hash}/metadata",

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::App;
+use super::error::ApiError;
 use super::info::PROTOCOL_VERSION;
+use super::input::Call;
 use super::reply;
 use super::route::{Answer, BodyKind, QueryParam, Route, Success};
 use super::{auth, schemas};
@@ -20,7 +23,26 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/openapi.json", Success::AnyJson, |app, _| Box::pin(openapi(app))),
         Route::get("/docs", Success::Html, |_, _| Box::pin(page())),
         Route::get("/redoc", Success::Html, |_, _| Box::pin(page())),
+        // Upstream's redirect page of a sign-in that it does not have either.
+        Route::get("/docs/oauth2-redirect", Success::Html, |_, _| Box::pin(page())),
+        Route::get("/console", Success::Html, |_, _| Box::pin(console_redirect())),
+        Route::get("/console/{path:path}", Success::Html, |_, call| Box::pin(console(call))),
+        Route::head("/console/{path:path}", |_, call| Box::pin(console(call))),
     ]
+}
+
+/// Where upstream keeps its console; bookmarks lead there.
+const CONSOLE: &str = "v0/v0.1/v0.1.3/index.html";
+
+async fn console_redirect() -> Answer {
+    let mut response = reply::empty(StatusCode::TEMPORARY_REDIRECT);
+    let location = HeaderValue::from_static("/console/v0/v0.1/v0.1.3/index.html");
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+async fn console(call: Call) -> Answer {
+    if call.param("path") == CONSOLE { page().await } else { Err(ApiError::unknown_path()) }
 }
 
 async fn openapi(app: Arc<App>) -> Answer {

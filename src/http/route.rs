@@ -93,6 +93,11 @@ impl Route {
         Self::new(Method::GET, path, BodyKind::None, success, handler)
     }
 
+    /// A row for `HEAD`, which only few paths have.
+    pub(crate) const fn head(path: &'static str, handler: Handler) -> Self {
+        Self::new(Method::HEAD, path, BodyKind::None, Success::Html, handler)
+    }
+
     /// A row for `POST`.
     pub(crate) const fn post(
         path: &'static str,
@@ -115,7 +120,17 @@ impl Route {
         success: Success,
         handler: Handler,
     ) -> Self {
-        Self { method, path, tag: "", summary: "", body, query: &[], success, statuses: &[], handler }
+        Self {
+            method,
+            path,
+            tag: "",
+            summary: "",
+            body,
+            query: &[],
+            success,
+            statuses: &[],
+            handler,
+        }
     }
 
     /// Says what it is.

@@ -51,7 +51,9 @@ fn connection(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
         let router = router.clone();
         async move {
             let request: Request = request.map(Body::new);
-            Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+            Ok::<_, Infallible>(
+                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+            )
         }
     });
     let serving = hyper::server::conn::http1::Builder::new()

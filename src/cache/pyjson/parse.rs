@@ -120,10 +120,7 @@ fn decode_utf16(body: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Cow<'_, str>> {
 
 fn decode_utf32(body: &[u8], unit: fn([u8; 4]) -> u32) -> Option<Cow<'_, str>> {
     let (units, rest) = body.as_chunks();
-    let text: Option<String> = units
-        .iter()
-        .map(|&bytes| char::from_u32(unit(bytes)))
-        .collect();
+    let text: Option<String> = units.iter().map(|&bytes| char::from_u32(unit(bytes))).collect();
     text.filter(|_| rest.is_empty()).map(Cow::Owned)
 }
 
@@ -143,11 +140,7 @@ enum Open<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
-        Parser {
-            text,
-            bytes: text.as_bytes(),
-            at: 0,
-        }
+        Parser { text, bytes: text.as_bytes(), at: 0 }
     }
 
     fn document(mut self) -> Result<Value<'a>, ParseError> {
@@ -301,9 +294,7 @@ impl<'a> Parser<'a> {
         let literal = &self.text[start..self.at];
         if is_float {
             let number = literal.parse();
-            return number
-                .map(Value::Float)
-                .map_err(|_| self.error(start, "Expecting value"));
+            return number.map(Value::Float).map_err(|_| self.error(start, "Expecting value"));
         }
         if digits > MAX_INT_DIGITS {
             return Err(ParseError::Unreadable);
@@ -389,9 +380,9 @@ impl<'a> Parser<'a> {
     /// The value of exactly four hex digits.
     fn hex_digits(&self, start: usize) -> Option<u32> {
         let digits = self.bytes.get(start..start + 4)?;
-        digits.iter().try_fold(0, |value, &digit| {
-            Some(value << 4 | char::from(digit).to_digit(16)?)
-        })
+        digits
+            .iter()
+            .try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
     }
 
     /// The number of decimal digits from `start` on.

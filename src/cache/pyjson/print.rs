@@ -17,14 +17,7 @@ impl Output for Vec<u8> {}
 /// and `-Infinity` are written so. This is the canonical text of the reference service's hashing
 /// rules: one character more or less and every hash changes.
 pub fn write_canonical(out: &mut impl Output, value: &Value<'_>) {
-    print(
-        out,
-        value,
-        Style {
-            sorted: true,
-            ..Style::PYTHON
-        },
-    );
+    print(out, value, Style { sorted: true, ..Style::PYTHON });
 }
 
 /// Appends `json.dumps(value)`: as [`write_canonical`], but keys keep their order.
@@ -37,11 +30,7 @@ pub fn write_python(out: &mut impl Output, value: &Value<'_>) {
 ///
 /// The text can be longer than the value by as many spaces for each item as it is deep inside.
 pub fn write_pretty(out: &mut impl Output, value: &Value<'_>, indent: usize) {
-    let style = Style {
-        comma: ",",
-        indent: Some(indent),
-        ..Style::PYTHON
-    };
+    let style = Style { comma: ",", indent: Some(indent), ..Style::PYTHON };
     print(out, value, style);
 }
 
@@ -124,28 +113,13 @@ struct Style {
 }
 
 impl Style {
-    const PYTHON: Style = Style {
-        sorted: false,
-        python: true,
-        comma: ", ",
-        colon: ": ",
-        indent: None,
-    };
-    const COMPACT: Style = Style {
-        python: false,
-        comma: ",",
-        colon: ":",
-        ..Style::PYTHON
-    };
+    const PYTHON: Style =
+        Style { sorted: false, python: true, comma: ", ", colon: ": ", indent: None };
+    const COMPACT: Style = Style { python: false, comma: ",", colon: ":", ..Style::PYTHON };
 }
 
 fn print(out: &mut impl Output, value: &Value<'_>, style: Style) {
-    let mut printer = Printer {
-        out,
-        style,
-        depth: 0,
-        sorting: Vec::new(),
-    };
+    let mut printer = Printer { out, style, depth: 0, sorting: Vec::new() };
     printer.value(value);
 }
 
@@ -267,11 +241,7 @@ impl<'v, O: Output> Printer<'v, '_, O> {
         } else if number.is_nan() {
             self.out.push_str("NaN");
         } else {
-            self.out.push_str(if number > 0.0 {
-                "Infinity"
-            } else {
-                "-Infinity"
-            });
+            self.out.push_str(if number > 0.0 { "Infinity" } else { "-Infinity" });
         }
     }
 }

@@ -9,9 +9,7 @@ const TOPS: u64 = 0x8080_8080_8080_8080;
 
 /// The number of leading bytes that are not `"`, `\` or a control character below U+0020.
 pub(super) fn plain(bytes: &[u8]) -> usize {
-    run(bytes, marked, |byte| {
-        byte >= 0x20 && byte != b'"' && byte != b'\\'
-    })
+    run(bytes, marked, |byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
 }
 
 /// As [`plain`], but bytes from U+007F up also stop it.
@@ -61,11 +59,7 @@ mod tests {
                     let expected = |stops| if stops { place } else { length };
                     assert_eq!(plain(&bytes), expected(stops), "{byte:#x} in {length}");
                     let stops = stops || byte >= 0x7f;
-                    assert_eq!(
-                        plain_ascii(&bytes),
-                        expected(stops),
-                        "{byte:#x} in {length}"
-                    );
+                    assert_eq!(plain_ascii(&bytes), expected(stops), "{byte:#x} in {length}");
                 }
             }
         }
@@ -74,9 +68,7 @@ mod tests {
     #[test]
     fn the_first_of_several_is_found() {
         for first in 0..=u8::MAX {
-            for second in [
-                0, 0x1f, 0x20, b'!', b'"', b'#', b'[', b'\\', b']', 0x7f, 0x80, 0xff,
-            ] {
+            for second in [0, 0x1f, 0x20, b'!', b'"', b'#', b'[', b'\\', b']', 0x7f, 0x80, 0xff] {
                 let bytes = [b'a', first, second, b'a', b'"', b'a', b'a', b'a'];
                 let slow = |stops: fn(u8) -> bool| bytes.iter().position(|&byte| stops(byte));
                 let plain_stops = |byte| byte < 0x20 || byte == b'"' || byte == b'\\';

@@ -11,11 +11,7 @@ fn reads_and_prints_as_python_does() {
         (" [ ] ", "[]", "[]"),
         ("{\t}", "{}", "{}"),
         ("[1,\r\n2]", "[1, 2]", "[1,2]"),
-        (
-            r#"{"b":1,"a":[{}]}"#,
-            r#"{"b": 1, "a": [{}]}"#,
-            r#"{"b":1,"a":[{}]}"#,
-        ),
+        (r#"{"b":1,"a":[{}]}"#, r#"{"b": 1, "a": [{}]}"#, r#"{"b":1,"a":[{}]}"#),
         ("[true,false]", "[true, false]", "[true,false]"),
         ("-0", "0", "0"),
         ("-0.0", "-0.0", "-0.0"),
@@ -28,32 +24,12 @@ fn reads_and_prints_as_python_does() {
             "123456789012345678901234567890",
             "123456789012345678901234567890",
         ),
-        (
-            r#""\u00e9\/\ud83d\ude00""#,
-            r#""\u00e9/\ud83d\ude00""#,
-            r#""é/😀""#,
-        ),
+        (r#""\u00e9\/\ud83d\ude00""#, r#""\u00e9/\ud83d\ude00""#, r#""é/😀""#),
         ("\"\u{7f}é\"", r#""\u007f\u00e9""#, "\"\u{7f}é\""),
-        (
-            r#""\"\\\b\f\n\r\t\u001F""#,
-            r#""\"\\\b\f\n\r\t\u001f""#,
-            r#""\"\\\b\f\n\r\t\u001f""#,
-        ),
-        (
-            r#""\uD800x\udfff""#,
-            r#""\ud800x\udfff""#,
-            "\"\u{fffd}x\u{fffd}\"",
-        ),
-        (
-            r#""\ud800\ud83d\ude00""#,
-            r#""\ud800\ud83d\ude00""#,
-            "\"\u{fffd}😀\"",
-        ),
-        (
-            r#"{"a":1,"b":2,"a":3}"#,
-            r#"{"a": 3, "b": 2}"#,
-            r#"{"a":3,"b":2}"#,
-        ),
+        (r#""\"\\\b\f\n\r\t\u001F""#, r#""\"\\\b\f\n\r\t\u001f""#, r#""\"\\\b\f\n\r\t\u001f""#),
+        (r#""\uD800x\udfff""#, r#""\ud800x\udfff""#, "\"\u{fffd}x\u{fffd}\""),
+        (r#""\ud800\ud83d\ude00""#, r#""\ud800\ud83d\ude00""#, "\"\u{fffd}😀\""),
+        (r#"{"a":1,"b":2,"a":3}"#, r#"{"a": 3, "b": 2}"#, r#"{"a":3,"b":2}"#),
     ] {
         let value = parse(source.as_bytes()).unwrap();
         assert_eq!(value.to_python(), python, "{source}");
@@ -81,16 +57,8 @@ fn refuses_what_python_refuses_with_its_words() {
         ("[1,]", 3, "Expecting value"),
         ("[1 2]", 3, "Expecting ',' delimiter"),
         ("[1", 2, "Expecting ',' delimiter"),
-        (
-            "{1:2}",
-            1,
-            "Expecting property name enclosed in double quotes",
-        ),
-        (
-            r#"{"a":1,}"#,
-            7,
-            "Expecting property name enclosed in double quotes",
-        ),
+        ("{1:2}", 1, "Expecting property name enclosed in double quotes"),
+        (r#"{"a":1,}"#, 7, "Expecting property name enclosed in double quotes"),
         (r#"{"a"}"#, 4, "Expecting ':' delimiter"),
         (r#"["a"#, 1, "Unterminated string starting at"),
         (r#"["a\"#, 1, "Unterminated string starting at"),
@@ -132,36 +100,23 @@ fn tells_encodings_apart_by_their_marks_and_zeros() {
     assert_eq!(parse(b"\01"), Ok(Value::from(1_u64)));
 
     // Where text was decoded before, a zero is no hint and a mark is no mark.
-    let extra = ParseError::Syntax {
-        position: 1,
-        message: "Extra data",
-    };
+    let extra = ParseError::Syntax { position: 1, message: "Extra data" };
     assert_eq!(parse_str("1\0"), Err(extra));
-    assert!(matches!(
-        parse_str("\u{feff}1"),
-        Err(ParseError::Syntax { position: 0, .. })
-    ));
+    assert!(matches!(parse_str("\u{feff}1"), Err(ParseError::Syntax { position: 0, .. })));
 }
 
 #[test]
 fn broken_text_and_outsized_values_are_unreadable() {
-    for body in [
-        &b"\"\xff\""[..],
-        b"\"\xed\xa0\x80\"",
-        b"\"\0\x00\xd8\"\0",
-        b"\xff\xfe1",
-        b"\0\0\0\0\0",
-    ] {
+    for body in
+        [&b"\"\xff\""[..], b"\"\xed\xa0\x80\"", b"\"\0\x00\xd8\"\0", b"\xff\xfe1", b"\0\0\0\0\0"]
+    {
         assert_eq!(parse(body), Err(ParseError::Unreadable), "{body:x?}");
     }
     let digits = "9".repeat(MAX_INT_DIGITS);
     assert!(parse_str(&digits).is_ok());
     assert!(parse_str(&format!("-{digits}")).is_ok());
     assert!(parse_str(&format!("{digits}9.5")).is_ok());
-    assert_eq!(
-        parse_str(&format!("[{digits}9]")),
-        Err(ParseError::Unreadable)
-    );
+    assert_eq!(parse_str(&format!("[{digits}9]")), Err(ParseError::Unreadable));
 }
 
 #[test]
@@ -178,32 +133,20 @@ fn indents_as_python_does() {
     let expected = "{\n  \"a\": [\n    1,\n    {\n      \"b\": [],\n      \"c\": {}\n    }\n  ]\n}";
     assert_eq!(value.to_pretty(2), expected);
     assert_eq!(value.to_pretty(4), expected.replace("  ", "    "));
-    assert_eq!(
-        value.to_pretty(0),
-        expected.replace(' ', "").replace(':', ": ")
-    );
+    assert_eq!(value.to_pretty(0), expected.replace(' ', "").replace(':', ": "));
 }
 
 #[test]
 fn duplicates_are_found_in_objects_of_any_size() {
     for size in [3_u64, 15, 16, 17, 40] {
         // The escape makes some of the names owned ones.
-        let name = |index| {
-            format!(
-                "\"{}{index}\"",
-                if index % 2 == 0 { "k" } else { "\\u006b" }
-            )
-        };
-        let once: Vec<String> = (0..size)
-            .map(|index| format!("{}:0", name(index)))
-            .collect();
-        let again: Vec<String> = (0..size)
-            .map(|index| format!("{}:{index}", name(index + 1)))
-            .collect();
+        let name = |index| format!("\"{}{index}\"", if index % 2 == 0 { "k" } else { "\\u006b" });
+        let once: Vec<String> = (0..size).map(|index| format!("{}:0", name(index))).collect();
+        let again: Vec<String> =
+            (0..size).map(|index| format!("{}:{index}", name(index + 1))).collect();
         let source = format!("{{{},{}}}", once.join(","), again.join(","));
-        let expected: Vec<String> = (0..=size)
-            .map(|index| format!("\"k{index}\":{}", index.saturating_sub(1)))
-            .collect();
+        let expected: Vec<String> =
+            (0..=size).map(|index| format!("\"k{index}\":{}", index.saturating_sub(1))).collect();
         let value = parse_str(&source).unwrap();
         assert_eq!(value.to_compact(), format!("{{{}}}", expected.join(",")));
     }
@@ -212,9 +155,7 @@ fn duplicates_are_found_in_objects_of_any_size() {
 #[test]
 fn texts_know_what_python_knows() {
     let value = parse_str(r#"["aé😀", "x\udc00y\ud800", ""]"#).unwrap();
-    let Value::List(items) = &value else {
-        panic!("{value:?}")
-    };
+    let Value::List(items) = &value else { panic!("{value:?}") };
     let texts: Vec<&Text> = items
         .iter()
         .map(|item| match item {
@@ -302,10 +243,8 @@ fn values() -> impl Strategy<Value = Value<'static>> {
 /// Documents that are JSON, nearly JSON, or a jumble of its parts.
 fn documents() -> impl Strategy<Value = String> {
     let parts = "[ ] { } , : \" 0 01 7 - + -0 1. .5 1.5 1e5 1E+ e-2 \\ \\n \\u00e9 \\u12 \\x é 😀 \n true nul null";
-    let parts: Vec<&str> = parts
-        .split(' ')
-        .chain([" ", "\"a\"", "\"a\":", "\t", "\u{1}"])
-        .collect();
+    let parts: Vec<&str> =
+        parts.split(' ').chain([" ", "\"a\"", "\"a\":", "\t", "\u{1}"]).collect();
     let jumble = prop::collection::vec(prop::sample::select(parts), 0..8);
     let jumble = jumble.prop_map(|parts| parts.concat());
     let damaged = (values(), any::<prop::sample::Index>(), jumble.clone());
