@@ -446,3 +446,174 @@ pub(crate) fn is_id_char(c: char) -> bool {
 pub(crate) fn is_python_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    /// Names that have broken stores before: traversal, encodings, separators, control and combining
+    /// characters, sibling prefixes, lengths around the limits.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("..".to_owned()),
+            Just(".".to_owned()),
+            Just("%2e%2e%2f".to_owned()),
+            Just("/".to_owned()),
+            Just("\\".to_owned()),
+            Just("\0".to_owned()),
+            Just("\n".to_owned()),
+            Just("e\u{301}".to_owned()),
+            Just("é".to_owned()),
+            Just("😀".to_owned()),
+            Just("data".to_owned()),
+            Just("refs".to_owned()),
+            Just("ns1".to_owned()),
+            Just("ns10".to_owned()),
+            Just("NS1".to_owned()),
+            Just(" ".to_owned()),
+            Just("\u{1f}".to_owned()),
+            Just("x".repeat(255)),
+            Just("y".repeat(10_000)),
+            "[ -~]{0,8}",
+            any::<String>(),
+        ];
+        proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+    }
+
+    fn namespace() -> impl Strategy<Value = Namespace> {
+        hostile().prop_filter_map("refused", |name| Namespace::clean(&name).ok())
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_gives_a_clean_name_or_a_reason(name in hostile()) {
+            match Namespace::clean(&name) {
+                Ok(namespace) => {
+                    prop_assert!(namespace.as_str().chars().all(is_id_char));
+                    prop_assert!(namespace.as_str().len() <= MAX_NAMESPACE_CHARS);
+                    let again = Namespace::clean(namespace.as_str());
+                    prop_assert_eq!(again, Ok(namespace));
+                }
+                Err(InvalidName::TooLong { max, was }) => {
+                    prop_assert_eq!(max, MAX_NAMESPACE_CHARS);
+                    prop_assert_eq!(was, name.trim_matches(is_python_space).chars().count());
+                }
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+
+        #[test]
+        fn a_key_stays_in_its_namespace(namespace in namespace(), path in hostile()) {
+            let Ok(path) = RelPath::parse(&path) else { return Ok(()) };
+            let Ok(key) = namespace.key(path) else { return Ok(()) };
+            prop_assert!(key.as_str().len() <= MAX_KEY_BYTES);
+            prop_assert!(key.as_str().split('/').all(|s| !matches!(s, "" | "." | "..")));
+            prop_assert!(!key.as_str().chars().any(char::is_control));
+            prop_assert_eq!(key.namespace(), namespace.clone());
+            prop_assert_eq!(key.path(), path.as_str());
+            prop_assert!(namespace.everything().contains(&key));
+            // What is written can be read back, by the namespace and by the raw door.
+            prop_assert_eq!(namespace.key_from_physical(key.as_str()), Some(key.clone()));
+            prop_assert_eq!(Key::parse_physical(key.as_str()), Some(key));
+        }
+
+        #[test]
+        fn no_two_namespaces_share_a_key(
+            one in namespace(), other in namespace(), path in hostile(), beside in hostile(),
+        ) {
+            prop_assume!(one != other);
+            let key = |namespace: &Namespace, path: &str| {
+                RelPath::parse(path).ok().and_then(|path| namespace.key(path).ok())
+            };
+            if let (Some(mine), Some(theirs)) = (key(&one, &path), key(&other, &beside)) {
+                prop_assert_ne!(mine.as_str(), theirs.as_str());
+                prop_assert!(!one.everything().contains(&theirs));
+                prop_assert!(!other.everything().contains(&mine));
+                prop_assert_eq!(one.key_from_physical(theirs.as_str()), None);
+            }
+        }
+
+        #[test]
+        fn the_raw_door_refuses_or_names_exactly_what_was_said(name in hostile()) {
+            if let Some(key) = Key::parse_physical(&name) {
+                prop_assert_eq!(key.as_str(), name.as_str());
+                prop_assert!(key.namespace().everything().contains(&key));
+            }
+        }
+
+        #[test]
+        fn a_folder_never_holds_its_siblings(namespace in namespace(), path in hostile()) {
+            let Ok(path) = RelPath::parse(&path) else { return Ok(()) };
+            let prefix = namespace.under(path);
+            prop_assert!(prefix.as_str().ends_with('/'));
+            let sibling = format!("{}x", path.as_str());
+            if let Some(key) = RelPath::parse(&sibling).ok().and_then(|path| namespace.key(path).ok()) {
+                prop_assert!(!prefix.contains(&key));
+            }
+            if let Ok(key) = namespace.key(path) {
+                prop_assert!(!prefix.contains(&key), "a folder is not in itself");
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("ns1", "ns10")]
+    #[case("a", "A")]
+    #[case("data", "")]
+    #[case("refs", "")]
+    fn neighbours_do_not_see_each_other(#[case] one: &str, #[case] other: &str) {
+        let (one, other) = (Namespace::clean(one).unwrap(), Namespace::clean(other).unwrap());
+        let path = RelPath::parse("data/direct/x").unwrap();
+        let (mine, theirs) = (one.key(path).unwrap(), other.key(path).unwrap());
+        assert_ne!(mine, theirs);
+        assert!(!one.everything().contains(&theirs));
+        assert!(!other.everything().contains(&mine));
+    }
+
+    #[rstest]
+    #[case("a.b", "a_b")]
+    #[case("a b", "a_b")]
+    #[case(" pad ", "pad")]
+    #[case("é", "_")]
+    #[case("e\u{301}", "e_")]
+    #[case("😀", "_")]
+    #[case("..", "__")]
+    #[case("\0", "_")]
+    #[case("\u{1c}x\u{1f}", "x")]
+    #[case(" ", "")]
+    fn names_are_cleaned_as_upstream_cleans_them(#[case] raw: &str, #[case] cleaned: &str) {
+        assert_eq!(Namespace::clean(raw).unwrap().as_str(), cleaned);
+    }
+
+    #[rstest]
+    #[case("", InvalidName::EmptySegment)]
+    #[case("/a", InvalidName::EmptySegment)]
+    #[case("a/", InvalidName::EmptySegment)]
+    #[case("a//b", InvalidName::EmptySegment)]
+    #[case("a/./b", InvalidName::DotSegment)]
+    #[case("..", InvalidName::DotSegment)]
+    #[case("a\0b", InvalidName::ControlCharacter)]
+    #[case("a\u{85}b", InvalidName::ControlCharacter)]
+    fn paths_are_refused(#[case] path: &str, #[case] error: InvalidName) {
+        assert_eq!(RelPath::parse(path), Err(error));
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        let namespace = Namespace::clean("n").unwrap();
+        let segment = |length| "s".repeat(length);
+        assert!(RelPath::parse(&segment(255)).is_ok());
+        assert_eq!(RelPath::parse(&segment(256)), Err(InvalidName::LongSegment { was: 256 }));
+        let long = |last: usize| [segment(255), segment(255), segment(255), segment(last)].join("/");
+        let fits = long(1024 - 2 - 3 * 256);
+        assert!(namespace.key(RelPath::parse(&fits).unwrap()).is_ok());
+        let too_long = long(1024 - 2 - 3 * 256 + 1);
+        let refused = namespace.key(RelPath::parse(&too_long).unwrap());
+        assert_eq!(refused, Err(InvalidName::LongKey { was: 1025 }));
+        assert!(Namespace::clean(&"n".repeat(128)).is_ok());
+        let refused = Namespace::clean(&"é".repeat(129));
+        assert_eq!(refused, Err(InvalidName::TooLong { max: 128, was: 129 }));
+    }
+}

@@ -112,3 +112,91 @@ fn reference(namespace: &Namespace, kind: &str, name: &str) -> Result<Key, Inval
     let path = format!("refs/{kind}/{}/{name}.json", shards(name));
     namespace.key(RelPath::parse(&path)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("abcdef", "ab/cd")]
+    #[case("abcd", "ab/cd")]
+    #[case("abc", "ab/c")]
+    #[case("ab", "ab")]
+    #[case("a", "a")]
+    #[case("", "")]
+    fn names_are_sharded_in_two_levels(#[case] name: &str, #[case] expected: &str) {
+        assert_eq!(shards(name), expected);
+    }
+
+    #[rstest]
+    #[case(0, "1970/01/01/00")]
+    #[case(1_795_333_213_713, "2026/11/22/07")]
+    #[case(951_825_599_999, "2000/02/29/11")]
+    fn hours_are_padded_and_utc(#[case] now_ms: u64, #[case] expected: &str) {
+        assert_eq!(time_path(now_ms), expected);
+    }
+
+    #[rstest]
+    #[case(Strategy::Direct, &["data/direct/fi/le"])]
+    #[case(Strategy::Temporal, &["data/temporal/1970/01/01/00"])]
+    #[case(Strategy::TemporalLatest, &["data/temporal-latest/latest", "data/temporal-latest/1970/01/01/00"])]
+    #[case(Strategy::TemporalVersioned, &["data/temporal-versioned/1970/01/01/00",
+        "data/temporal-versioned/latest", "data/temporal-versioned/versions/v1"])]
+    #[case(Strategy::KeyBased, &["data/key-based/a/b"])]
+    fn strategies_have_their_places(#[case] strategy: Strategy, #[case] expected: &[&str]) {
+        for key in ["a/b", "a/b/"] {
+            assert_eq!(locations(strategy, key, "file-one", 0).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_key_based_entry_without_a_key_lies_at_the_top() {
+        assert_eq!(locations(Strategy::KeyBased, "", "f", 0).unwrap(), ["data/key-based"]);
+    }
+
+    proptest! {
+        /// Whatever the identifiers are once cleaned, an entry either has its place inside its own
+        /// namespace or is refused.
+        #[test]
+        fn every_copy_lies_in_its_namespace(
+            namespace in "[A-Za-z0-9_-]{0,12}",
+            key in r"[a-z0-9_./\\ -]{0,40}",
+            file_id in "[A-Za-z0-9_-]{1,40}",
+            now in 0_u64..4_000_000_000_000,
+            which in 0_usize..5,
+        ) {
+            let namespace = Namespace::clean(&namespace).unwrap();
+            let strategy = Strategy::ALL[which];
+            let Ok(places) = locations(strategy, &key, &file_id, now) else { return Ok(()) };
+            for place in places {
+                let Ok(copy) = Copy::new(&namespace, &place, &file_id, FileType::Json) else { continue };
+                let all = namespace.everything();
+                for found in [&copy.content, &copy.config, &copy.metadata] {
+                    prop_assert!(all.contains(found));
+                    let top = format!("data/{}", strategy.folder());
+                    prop_assert!(found.path().starts_with(&top));
+                }
+                prop_assert!(namespace.folder_from_physical(&copy.data_folder).is_some());
+                prop_assert_eq!(copy.content.as_str(), &format!("{}/{file_id}.json", copy.folder));
+            }
+        }
+
+        #[test]
+        fn references_lie_under_refs(id in any::<u128>(), hash in "[0-9a-f]{10,96}") {
+            let namespace = Namespace::clean("n").unwrap();
+            let id = CacheId::from(uuid::Uuid::from_u128(id));
+            let by_id = id_reference(&namespace, &id).unwrap();
+            prop_assert_eq!(
+                by_id.as_str(),
+                &format!("n/refs/by-id/{}/{}/{id}.json", &id.as_str()[..2], &id.as_str()[2..4])
+            );
+            let by_hash = hash_reference(&namespace, &hash).unwrap();
+            prop_assert_eq!(
+                by_hash.as_str(),
+                &format!("n/refs/by-hash/{}/{}/{hash}.json", &hash[..2], &hash[2..4])
+            );
+        }
+    }
+}

@@ -436,3 +436,83 @@ fn first_object(bytes: &[u8]) -> Option<&[u8]> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn entry_ref() -> impl Strategy<Value = EntryRef> {
+        let texts = || vec(".{0,12}", 0..3);
+        (texts(), texts(), texts(), texts(), texts(), any::<bool>(), any::<u64>(), ".{1,8}").prop_map(
+            |(data, by_hash, by_id, content_files, data_folders, binary, timestamp, name)| EntryRef {
+                all_paths: Paths { data, by_hash, by_id },
+                cache_id: name.clone(),
+                cache_hash: name.clone(),
+                content_files,
+                data_folders,
+                file_type: if binary { FileType::Binary } else { FileType::Json },
+                namespace: name.clone(),
+                strategy: name,
+                timestamp,
+            },
+        )
+    }
+
+    fn hash_ref() -> impl Strategy<Value = HashRef> {
+        vec((any::<u128>(), any::<u64>()), 1..6).prop_map(|versions| {
+            let mut reference = HashRef::new("0123456789abcdef");
+            for (id, timestamp) in versions {
+                reference.add(&CacheId::from(uuid::Uuid::from_u128(id)), timestamp);
+            }
+            reference
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_reference_reads_back(reference in entry_ref(), indent in 0_usize..5) {
+            prop_assert_eq!(EntryRef::parse(reference.indented(indent).as_bytes()), Some(reference.clone()));
+            prop_assert_eq!(EntryRef::parse(reference.compact().as_bytes()), Some(reference));
+        }
+
+        #[test]
+        fn a_hash_reference_reads_back(reference in hash_ref()) {
+            let stored = reference.indented(REFERENCE_INDENT);
+            prop_assert_eq!(HashRef::parse(stored.as_bytes()), Some(reference.clone()));
+            // Two writers that left two texts in one file: the first one counts.
+            let torn = format!("{stored}{}", &stored[stored.len() / 2..]);
+            prop_assert_eq!(HashRef::parse(torn.as_bytes()), Some(reference));
+        }
+
+        #[test]
+        fn removing_what_was_added_leaves_the_rest(reference in hash_ref(), id in any::<u128>()) {
+            let id = CacheId::from(uuid::Uuid::from_u128(id));
+            let mut changed = reference.clone();
+            changed.add(&id, 7);
+            changed.add(&id, 7);
+            prop_assert_eq!(changed.cache_ids.len(), reference.cache_ids.len() + 1);
+            prop_assert_eq!(&changed.latest_id, id.as_str());
+            prop_assert!(changed.remove(id.as_str()));
+            prop_assert!(!changed.remove(id.as_str()));
+            prop_assert_eq!(changed, reference);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..64)) {
+            let _ = (EntryRef::parse(&bytes), HashRef::parse(&bytes));
+            let _ = (FileConfig::parse(&bytes), FileMetadata::parse(&bytes));
+        }
+    }
+
+    #[test]
+    fn missing_members_are_forgiven_and_unknown_ones_ignored() {
+        let text = br#"{"unknown":1,"cache_id":"x","file_paths":{"content_files":["n/c"]}}"#;
+        let reference = EntryRef::parse(text).unwrap();
+        assert_eq!(reference.content_files, ["n/c"]);
+        assert_eq!(reference.file_type, FileType::Json);
+        assert_eq!(EntryRef::parse(b"[]"), None);
+        assert_eq!(HashRef::parse(b"{}"), None);
+    }
+}

@@ -1,0 +1,44 @@
+# The commands a person types; CI calls the same ones.
+
+# Lists the recipes.
+default:
+    @just --list --unsorted
+
+# Runs the service: memory store, no set-up.
+serve *flags:
+    cargo run --release -- {{flags}}
+
+# Everything that needs no other server, in the way README.md says.
+test:
+    cargo test --workspace
+
+# The unit tests: what is in the library itself. Shows how long they take once compiled.
+test-unit:
+    cargo test --lib --no-run --quiet
+    @bash -c 'time cargo test --lib --quiet'
+
+# The whole API against stores that need a server of their own.
+test-integration:
+    @echo "just test-integration: no store that needs a server is there yet; 'just test' covers the memory store" >&2
+    @exit 1
+
+# The black-box suite against a live deployment.
+test-qa:
+    @echo "just test-qa: there is no live tier yet" >&2
+    @exit 1
+
+# The benchmarks.
+bench *filter:
+    cargo bench --bench service -- {{filter}}
+
+# Fails when the service has become slower than its floors.
+perf-gate:
+    @echo "just perf-gate: no figures have been accepted yet; 'just bench' shows the present ones" >&2
+    @exit 1
+
+# Format, lints, documentation, tests: what must hold before a commit.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    cargo test --workspace --locked

@@ -1,0 +1,97 @@
+//! A router of its own for every test, and a client that speaks to it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use larder::cache::{Cache, Settings as CacheSettings};
+use larder::http::{ApiKey, Settings, router};
+use larder::storage::Storage;
+use larder::storage::memory::Memory;
+use tower::ServiceExt;
+
+/// A fresh router on the memory store, with the name and the value of its key.
+pub fn app() -> (Router, (String, String)) {
+    let key = ("X-API-Key".to_owned(), "secret".to_owned());
+    let settings = Settings { key: Some(ApiKey::new(&key.0, &key.1)), ..Settings::default() };
+    (router(Cache::new(Arc::new(Memory::new()), CacheSettings::default()), settings), key)
+}
+
+/// A client of a fresh, open router.
+pub fn client() -> Client {
+    client_with(Arc::new(Memory::new()), CacheSettings::default(), Settings::default())
+}
+
+/// A client of an open router over this store and with these settings.
+pub fn client_with(
+    storage: Arc<dyn Storage>,
+    cache: CacheSettings,
+    settings: Settings,
+) -> Client {
+    Client { router: router(Cache::new(storage, cache), settings) }
+}
+
+/// Speaks to a router.
+#[derive(Debug, Clone)]
+pub struct Client {
+    router: Router,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
+    }
+}
+
+impl Client {
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], Vec::new()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[], Vec::new()).await
+    }
+
+    pub async fn post_json(&self, path: &str, json: &str) -> Reply {
+        let headers = [("content-type", "application/json")];
+        self.send("POST", path, &headers, json.as_bytes().to_vec()).await
+    }
+
+    pub async fn post_bytes(&self, path: &str, bytes: &[u8]) -> Reply {
+        let headers = [("content-type", "application/octet-stream")];
+        self.send("POST", path, &headers, bytes.to_vec()).await
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("never fails");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes().to_vec();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+}
