@@ -18,7 +18,8 @@ use larder::storage::memory::Memory;
 const ENTRIES: usize = 1_000;
 
 fn body(number: usize) -> String {
-    let words = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor ".repeat(10);
+    let words =
+        "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor ".repeat(10);
     format!(
         r#"{{"id":{number},"name":"entry {number}","tags":["a","b","c"],"score":12.5,"on":true,"text":"{words}","nested":{{"x":{number},"y":[1,2,3]}},"pad":"{}"}}"#,
         "p".repeat(1024 - 900)
@@ -77,7 +78,9 @@ fn service(c: &mut Criterion) {
         b.iter(|| black_box(retrieve(&cache, &namespace, Lookup::Hash(&hashes[turn()]))));
     });
     group.bench_function("exists by id", |b| {
-        b.iter(|| black_box(block_on(cache.exists(&namespace, Lookup::Id(ids[turn()]))).expect("read")));
+        b.iter(|| {
+            black_box(block_on(cache.exists(&namespace, Lookup::Id(ids[turn()]))).expect("read"))
+        });
     });
     group.finish();
 }

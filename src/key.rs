@@ -511,7 +511,7 @@ mod tests {
             prop_assert!(key.as_str().len() <= MAX_KEY_BYTES);
             prop_assert!(key.as_str().split('/').all(|s| !matches!(s, "" | "." | "..")));
             prop_assert!(!key.as_str().chars().any(char::is_control));
-            prop_assert_eq!(key.namespace(), namespace.clone());
+            prop_assert_eq!(&key.namespace(), &namespace);
             prop_assert_eq!(key.path(), path.as_str());
             prop_assert!(namespace.everything().contains(&key));
             // What is written can be read back, by the namespace and by the raw door.
@@ -606,7 +606,8 @@ mod tests {
         let segment = |length| "s".repeat(length);
         assert!(RelPath::parse(&segment(255)).is_ok());
         assert_eq!(RelPath::parse(&segment(256)), Err(InvalidName::LongSegment { was: 256 }));
-        let long = |last: usize| [segment(255), segment(255), segment(255), segment(last)].join("/");
+        let long =
+            |last: usize| [segment(255), segment(255), segment(255), segment(last)].join("/");
         let fits = long(1024 - 2 - 3 * 256);
         assert!(namespace.key(RelPath::parse(&fits).unwrap()).is_ok());
         let too_long = long(1024 - 2 - 3 * 256 + 1);

@@ -445,19 +445,22 @@ mod tests {
 
     fn entry_ref() -> impl Strategy<Value = EntryRef> {
         let texts = || vec(".{0,12}", 0..3);
-        (texts(), texts(), texts(), texts(), texts(), any::<bool>(), any::<u64>(), ".{1,8}").prop_map(
-            |(data, by_hash, by_id, content_files, data_folders, binary, timestamp, name)| EntryRef {
-                all_paths: Paths { data, by_hash, by_id },
-                cache_id: name.clone(),
-                cache_hash: name.clone(),
-                content_files,
-                data_folders,
-                file_type: if binary { FileType::Binary } else { FileType::Json },
-                namespace: name.clone(),
-                strategy: name,
-                timestamp,
-            },
-        )
+        (texts(), texts(), texts(), texts(), texts(), any::<bool>(), any::<u64>(), ".{1,8}")
+            .prop_map(
+                |(data, by_hash, by_id, content_files, data_folders, binary, timestamp, name)| {
+                    EntryRef {
+                        all_paths: Paths { data, by_hash, by_id },
+                        cache_id: name.clone(),
+                        cache_hash: name.clone(),
+                        content_files,
+                        data_folders,
+                        file_type: if binary { FileType::Binary } else { FileType::Json },
+                        namespace: name.clone(),
+                        strategy: name,
+                        timestamp,
+                    }
+                },
+            )
     }
 
     fn hash_ref() -> impl Strategy<Value = HashRef> {

@@ -25,11 +25,7 @@ pub fn client() -> Client {
 }
 
 /// A client of an open router over this store and with these settings.
-pub fn client_with(
-    storage: Arc<dyn Storage>,
-    cache: CacheSettings,
-    settings: Settings,
-) -> Client {
+pub fn client_with(storage: Arc<dyn Storage>, cache: CacheSettings, settings: Settings) -> Client {
     Client { router: router(Cache::new(storage, cache), settings) }
 }
 

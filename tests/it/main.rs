@@ -1,10 +1,9 @@
 //! The API from outside, over the router of the real service on memory.
 
+#![expect(unreachable_pub, reason = "`pub` marks what other modules of this one binary use")]
+
 mod api;
 mod command;
-mod golden;
 mod harness;
-mod hash_vectors;
 mod names;
-mod replay;
 mod tidy;
