@@ -4,6 +4,8 @@
 
 mod api;
 mod command;
+mod golden;
 mod harness;
 mod names;
+mod replay;
 mod tidy;
