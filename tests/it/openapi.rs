@@ -31,8 +31,16 @@ const DIFFERENCES: &[(Only, &str, &str)] = &[
     (Larder, "* answers 401 application/json", "every guarded route; upstream leaves it out"),
     (Larder, "* answers 404*", "upstream leaves out every 404"),
     (Larder, "* answers 408 application/json", "a body that does not arrive in time"),
-    (Larder, "* answers 413 application/json", "a limit on bodies, which upstream lacks (quirk 40)"),
-    (Larder, "* answers 415 application/json", "a string asked for as JSON; upstream leaves it out"),
+    (
+        Larder,
+        "* answers 413 application/json",
+        "a limit on bodies, which upstream lacks (quirk 40)",
+    ),
+    (
+        Larder,
+        "* answers 415 application/json",
+        "a string asked for as JSON; upstream leaves it out",
+    ),
     (Larder, "* answers 500 application/json", "upstream leaves out every failure"),
     (Larder, "* answers 503 application/json", "a store that does not answer in time"),
     (Larder, "* answers 507 application/json", "a store that is full"),
@@ -65,7 +73,8 @@ const TEXT: &str = "what is sent is text, whatever upstream's document says";
 const BYTES: &str = "what is sent is bytes, whatever upstream's document says";
 const PAGE: &str = "what is sent is a page, whatever upstream's document says";
 const REDIRECT: &str = "what is sent is a redirect, whatever upstream's document says";
-const OCTETS: &str = "bytes are read from any type; as JSON they would have to be a string (quirk 34)";
+const OCTETS: &str =
+    "bytes are read from any type; as JSON they would have to be a string (quirk 34)";
 
 #[tokio::test]
 async fn document_states_what_upstreams_does_but_for_listed_differences() {
@@ -155,7 +164,10 @@ fn facts(document: &Value) -> BTreeSet<String> {
                 let shape = shape(document, &content["schema"]);
                 // The 422 is upstream's alone, as `DIFFERENCES` says.
                 if shape != "anything" && status != "422" {
-                    facts.insert(format!("{name} answers with {status} {kind}: {}", outline(&shape)));
+                    facts.insert(format!(
+                        "{name} answers with {status} {kind}: {}",
+                        outline(&shape)
+                    ));
                 }
             }
         }
