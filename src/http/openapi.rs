@@ -183,7 +183,7 @@ fn responses(route: &Route, guarded: bool) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({"description": "Success", "content": ok}));
     let mut add = |status: u16| {
-        responses.entry(status.to_string()).or_insert_with(|| failure(status));
+        responses.entry(status.to_string()).or_insert_with(|| failure(status, route));
     };
     let takes_input =
         route.path.contains('{') || !route.query.is_empty() || route.body != BodyKind::None;
@@ -197,6 +197,10 @@ fn responses(route: &Route, guarded: bool) -> Value {
         [408, 413].into_iter().for_each(&mut add);
     }
     route.statuses.iter().copied().for_each(&mut add);
+    if route.path.contains(":path}") {
+        // Upstream: a line feed in the rest of a path matches no route.
+        add(404);
+    }
     [500, 503].into_iter().for_each(&mut add);
     if route.method == axum::http::Method::POST {
         add(507);
@@ -204,7 +208,7 @@ fn responses(route: &Route, guarded: bool) -> Value {
     responses.into()
 }
 
-fn failure(status: u16) -> Value {
+fn failure(status: u16, route: &Route) -> Value {
     let (description, schema) = match status {
         400 => ("The request is not valid; `detail` says what is wrong with it", "Error"),
         401 => ("The key is missing or wrong", "Unauthorized"),
@@ -216,7 +220,16 @@ fn failure(status: u16) -> Value {
         503 => ("The store does not answer now; try again", "Error"),
         _ => ("The store is full", "Error"),
     };
-    json!({"description": description, "content": {"application/json": {"schema": reference(schema)}}})
+    let mut content = json!({"application/json": {"schema": reference(schema)}});
+    match (status, route.tag, route.success) {
+        // Child data that is not there: no body and no content type, unlike all else.
+        (404, "data", Success::Text | Success::Bytes) => {
+            return json!({"description": description});
+        }
+        (404, _, Success::Html) => content["text/html"] = json!({"schema": {"type": "string"}}),
+        _ => {}
+    }
+    json!({"description": description, "content": content})
 }
 
 fn reference(name: &str) -> Value {
