@@ -24,6 +24,7 @@ use crate::cache::Cache;
 use crate::cache::ident::CacheId;
 
 mod admin;
+mod archives;
 mod auth;
 mod cors;
 mod entries;
@@ -123,6 +124,7 @@ impl fmt::Debug for App {
 /// The routes of an API with these settings, in the order they are tried.
 fn routes(settings: &Settings) -> Vec<Route> {
     let mut rows = entries::routes();
+    rows.extend(archives::routes());
     rows.extend(spaces::routes());
     if settings.admin_routes {
         rows.extend(admin::routes());
