@@ -16,6 +16,7 @@ use crate::key::Namespace;
 use crate::storage::{self, Batch, Storage};
 
 pub mod admin;
+pub mod archive;
 mod content;
 pub mod data;
 pub mod delete;
@@ -36,6 +37,7 @@ pub mod update;
 pub use content::{Content, Prepared};
 pub use error::{Error, Result};
 
+use archive::ArchiveLimits;
 use evict::Tenants;
 use ident::CacheId;
 
@@ -85,11 +87,17 @@ pub struct Settings {
     pub max_inflated_bytes: usize,
     /// Whether entries give way to new ones when the store is full, the least recently used first.
     pub evict_when_full: bool,
+    /// What an archive may ask for.
+    pub archive: ArchiveLimits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_inflated_bytes: 256 << 20, evict_when_full: false }
+        Self {
+            max_inflated_bytes: 256 << 20,
+            evict_when_full: false,
+            archive: ArchiveLimits::default(),
+        }
     }
 }
 

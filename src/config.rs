@@ -41,6 +41,7 @@ pub use self::table::{Group, VARIABLES, Variable, readme_table};
 
 use self::dotenv::DotEnv;
 use self::reader::{Reader, Reported};
+use crate::cache::archive::ArchiveLimits;
 
 /// Everything the service needs to know before it starts. Read once; nothing changes while it runs.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Longest request body after gzip is undone.
     pub max_inflated_bytes: usize,
+    /// What an archive may ask for.
+    pub archive: ArchiveLimits,
     /// How long one request may take.
     pub request_timeout: Duration,
     /// How long open requests may go on once the service has been told to stop.
@@ -253,6 +256,9 @@ impl Config {
         let ttl_hours = read.required(&table::DEFAULT_TTL_HOURS, values::hours);
         let max_body_bytes = read.required(&table::MAX_BODY_BYTES, values::size_in_memory);
         let max_inflated_bytes = read.required(&table::MAX_INFLATED_BYTES, values::size_in_memory);
+        let max_members = read.required(&table::ARCHIVE_MAX_MEMBERS, values::members);
+        let max_total_bytes = read.required(&table::ARCHIVE_MAX_BYTES, values::size);
+        let max_ratio = read.required(&table::ARCHIVE_MAX_RATIO, values::ratio);
         let request_timeout = read.required(&table::REQUEST_TIMEOUT_SECONDS, values::timeout);
         let drain = read.required(&table::DRAIN_SECONDS, values::seconds);
         let format = read.required(&table::LOG_FORMAT, values::log_format);
@@ -268,6 +274,11 @@ impl Config {
             limits: Limits {
                 max_body_bytes: max_body_bytes?,
                 max_inflated_bytes: max_inflated_bytes?,
+                archive: ArchiveLimits {
+                    max_members: max_members?,
+                    max_total_bytes: max_total_bytes?,
+                    max_ratio: max_ratio?,
+                },
                 request_timeout: request_timeout?,
                 drain: drain?,
             },

@@ -24,6 +24,7 @@ use crate::cache::Cache;
 use crate::cache::ident::CacheId;
 
 mod admin;
+mod archives;
 mod auth;
 mod cors;
 mod data;
@@ -126,6 +127,7 @@ impl fmt::Debug for App {
 fn routes(settings: &Settings) -> Vec<Route> {
     let mut rows = entries::routes();
     rows.extend(data::routes());
+    rows.extend(archives::routes());
     rows.extend(spaces::routes());
     if settings.admin_routes {
         rows.extend(admin::routes());

@@ -112,6 +112,7 @@ fn cache_settings(config: &Config) -> CacheSettings {
     CacheSettings {
         max_inflated_bytes: config.limits.max_inflated_bytes,
         evict_when_full: matches!(config.storage, StorageConfig::Memory { max_bytes: Some(_) }),
+        archive: config.limits.archive,
     }
 }
 

@@ -98,15 +98,42 @@ where
     C: AsRef<[u8]>,
 {
     let by_name: BTreeMap<N, C> = members.into_iter().collect();
-    let mut hasher = Sha256::new();
+    let mut digest = MembersDigest::default();
     for (name, content) in &by_name {
-        let name: &str = name.borrow();
-        hasher.update(name);
-        hasher.update([0]);
-        hasher.update(content);
-        hasher.update([0]);
+        digest.start_member(name.borrow());
+        digest.content(content.as_ref());
+        digest.end_member();
     }
-    Hex::leading(&hasher.finalize())
+    digest.finish()
+}
+
+/// [`of_members`] for contents that come in pieces and are too long to be held at once.
+///
+/// The caller sees to the order: names rise by code point, and none comes twice.
+#[derive(Debug, Clone, Default)]
+pub struct MembersDigest(Sha256);
+
+impl MembersDigest {
+    /// Starts the next member.
+    pub fn start_member(&mut self, name: &str) {
+        self.0.update(name);
+        self.0.update([0]);
+    }
+
+    /// Takes a piece of its content.
+    pub fn content(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Ends it.
+    pub fn end_member(&mut self) {
+        self.0.update([0]);
+    }
+
+    /// The hash of all members.
+    pub fn finish(self) -> Digest {
+        Hex::leading(&self.0.finalize())
+    }
 }
 
 /// The `content__hash` of a content file, from its bytes as stored.

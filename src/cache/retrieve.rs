@@ -240,7 +240,7 @@ impl Cache {
     }
 
     /// Reads the first copy of the content, as upstream does; no other copy is tried.
-    async fn content_of(
+    pub(super) async fn content_of(
         &self,
         namespace: &Namespace,
         reference: &EntryRef,

@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::archive::{ArchiveError, ArchivePlace};
 use super::content::Prepared;
 use super::data::{DataPlace, NewData};
 use super::document::{Document, Writer};
@@ -123,9 +124,10 @@ impl Cache {
         }
         if namespace.as_str() == DEFAULT {
             for sample in part("default_namespace_extra") {
-                if sample.get("members").is_none() {
-                    stored.push(self.create_parent(namespace, sample).await?);
-                }
+                stored.push(match sample.get("members") {
+                    None => self.create_parent(namespace, sample).await?,
+                    Some(members) => self.create_sample_archive(namespace, sample, members).await?,
+                });
             }
         }
         Ok(stored)
@@ -231,6 +233,32 @@ impl Cache {
         Ok(parent)
     }
 
+    /// Upstream: makes an empty archive and adds the members one by one, each a new entry; what is
+    /// reported is the last entry's id with the first one's hash.
+    async fn create_sample_archive(
+        &self,
+        namespace: &Namespace,
+        sample: &Value<'_>,
+        members: &Value<'_>,
+    ) -> Result<Sample> {
+        let strategy = string(sample, "strategy").and_then(|name| Strategy::parse(&name));
+        let strategy = strategy.ok_or_else(broken)?;
+        let cache_key = string(sample, "cache_key").ok_or_else(broken)?;
+        let place =
+            ArchivePlace { namespace, strategy, cache_key: &cache_key, file_id: Some("v1_0_0") };
+        let mut stored = self.create_archive(place).await.map_err(of_archive)?.entry;
+        let Value::Object(members) = members else { return Err(broken()) };
+        for (name, content) in members {
+            let name = name.as_str().ok_or_else(broken)?;
+            let content = text(content)?.as_bytes();
+            let added = self.add_member(namespace, &stored.cache_id, name, content).await;
+            stored.cache_id = added.map_err(of_archive)?.cache_id().clone();
+        }
+        let description = string(sample, "description").unwrap_or_default();
+        let cache_key = Some(cache_key);
+        Ok(Sample { stored, strategy, data_type: "zip", description, cache_key, children: None })
+    }
+
     async fn store_plain(
         &self,
         namespace: &Namespace,
@@ -259,6 +287,13 @@ fn text<'v>(value: &'v Value<'_>) -> Result<&'v str> {
     match value {
         Value::Str(text) => text.as_str().ok_or_else(broken),
         _ => Err(broken()),
+    }
+}
+
+fn of_archive(error: ArchiveError) -> Error {
+    match error {
+        ArchiveError::Service(error) => error,
+        ArchiveError::NotFound | ArchiveError::Refused(_) => broken(),
     }
 }
 

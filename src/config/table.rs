@@ -271,6 +271,42 @@ pub(super) static MAX_INFLATED_BYTES: Variable = Variable {
     ..ROW
 };
 
+pub(super) static ARCHIVE_MAX_MEMBERS: Variable = Variable {
+    name: "CACHE__SERVICE__ARCHIVE_MAX_MEMBERS",
+    flag: Some("archive-max-members"),
+    default: Some("10000"),
+    meaning: "The most members of a ZIP archive, and the most operations of one batch; more are \
+         answered 413",
+    values: "a whole number, 1 to 65535",
+    group: Group::Limits,
+    placeholder: "COUNT",
+    ..ROW
+};
+
+pub(super) static ARCHIVE_MAX_BYTES: Variable = Variable {
+    name: "CACHE__SERVICE__ARCHIVE_MAX_BYTES",
+    flag: Some("archive-max-bytes"),
+    default: Some("256MiB"),
+    meaning: "The most bytes the members of a ZIP archive may unpack to together; more are answered \
+         413",
+    values: SIZE,
+    group: Group::Limits,
+    placeholder: "SIZE",
+    ..ROW
+};
+
+pub(super) static ARCHIVE_MAX_RATIO: Variable = Variable {
+    name: "CACHE__SERVICE__ARCHIVE_MAX_RATIO",
+    flag: Some("archive-max-ratio"),
+    default: Some("1000"),
+    meaning: "The most the members of a ZIP archive may be larger than their compressed data, looked \
+         at beyond 16 MiB of content; more is answered 413",
+    values: "a whole number, 1 or more",
+    group: Group::Limits,
+    placeholder: "FACTOR",
+    ..ROW
+};
+
 pub(super) static REQUEST_TIMEOUT_SECONDS: Variable = Variable {
     name: "CACHE__SERVICE__REQUEST_TIMEOUT_SECONDS",
     flag: Some("request-timeout-seconds"),
@@ -422,6 +458,9 @@ pub static VARIABLES: &[&Variable] = &[
     &DEFAULT_TTL_HOURS,
     &MAX_BODY_BYTES,
     &MAX_INFLATED_BYTES,
+    &ARCHIVE_MAX_MEMBERS,
+    &ARCHIVE_MAX_BYTES,
+    &ARCHIVE_MAX_RATIO,
     &REQUEST_TIMEOUT_SECONDS,
     &DRAIN_SECONDS,
     &LOG_FORMAT,

@@ -57,6 +57,7 @@ fn defaults() {
     let limits = Limits {
         max_body_bytes: 64 << 20,
         max_inflated_bytes: 256 << 20,
+        archive: ArchiveLimits { max_members: 10_000, max_total_bytes: 256 << 20, max_ratio: 1000 },
         request_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(30),
     };
@@ -250,6 +251,11 @@ fn what_is_not_accepted_is_refused_by_name() {
         ("MAX_BODY_BYTES", "1.5GiB", "MiB"),
         ("MAX_BODY_BYTES", "18446744073709551615k", "MiB"),
         ("MAX_INFLATED_BYTES", "much", "MiB"),
+        ("ARCHIVE_MAX_MEMBERS", "0", "1 to 65535"),
+        ("ARCHIVE_MAX_MEMBERS", "65536", "1 to 65535"),
+        ("ARCHIVE_MAX_BYTES", "0", "1 or more"),
+        ("ARCHIVE_MAX_RATIO", "0", "1 or more"),
+        ("ARCHIVE_MAX_RATIO", "1.5", "1 or more"),
         ("MEMORY_MAX_BYTES", "0", "1 or more"),
         ("MEMORY_MAX_BYTES", "all", "MiB"),
         ("REQUEST_TIMEOUT_SECONDS", "0", "1 to 86400"),
@@ -553,6 +559,9 @@ fn every_flag_is_heard() {
         ("default-ttl-hours", "1"),
         ("max-body-bytes", "2"),
         ("max-inflated-bytes", "3"),
+        ("archive-max-members", "6"),
+        ("archive-max-bytes", "7"),
+        ("archive-max-ratio", "8"),
         ("request-timeout-seconds", "4"),
         ("drain-seconds", "5"),
         ("log-format", "json"),
@@ -572,6 +581,8 @@ fn every_flag_is_heard() {
     assert_eq!(config.storage, StorageConfig::S3 { bucket: "other".to_owned() });
     assert_eq!(config.ttl_hours, 1);
     assert_eq!((config.limits.max_body_bytes, config.limits.max_inflated_bytes), (2, 3));
+    let archive = ArchiveLimits { max_members: 6, max_total_bytes: 7, max_ratio: 8 };
+    assert_eq!(config.limits.archive, archive);
     assert_eq!(config.limits.request_timeout, Duration::from_secs(4));
     assert_eq!(config.limits.drain, Duration::from_secs(5));
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Trace });

@@ -92,6 +92,21 @@ pub(super) fn size_in_memory(text: &str) -> Result<usize, Wrong> {
     usize::try_from(size(text)?).map_err(|_| "is too large")
 }
 
+/// A number of members of an archive: the plain format, which is what is written, counts in 16 bits.
+pub(super) fn members(text: &str) -> Result<usize, Wrong> {
+    match whole_number(text)? {
+        0 => Err("leaves no room for anything"),
+        members => Ok(u16::try_from(members).map_err(|_| "is too large")?.into()),
+    }
+}
+
+pub(super) fn ratio(text: &str) -> Result<u64, Wrong> {
+    match whole_number(text)? {
+        0 => Err("leaves no room for anything"),
+        ratio => Ok(ratio),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
     match text.trim().to_ascii_lowercase().as_str() {
         "text" => Ok(LogFormat::Text),

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::reply;
+use crate::cache::archive::{self, ArchiveError};
 use crate::cache::document::Writer;
 use crate::cache::{self, ident::CacheHash, ident::CacheId};
 use crate::key::Namespace;
@@ -158,6 +159,34 @@ impl ApiError {
             ("message", &format!("Failed to update cache entry {id}")),
             ("cache_id", id.as_str()),
         ])
+    }
+
+    /// For an archive that cannot be read: 404 if it is not there, is none or has no such member, 413
+    /// if a limit keeps it from being read.
+    pub(crate) fn unreadable_archive(error: ArchiveError) -> Self {
+        Self::archive(StatusCode::NOT_FOUND, "", error)
+    }
+
+    /// For an archive that cannot be changed: 400, or 413 for a limit.
+    pub(crate) fn unchangeable_archive(error: ArchiveError) -> Self {
+        Self::archive(StatusCode::BAD_REQUEST, "", error)
+    }
+
+    /// For an archive that cannot be stored: 400, or 413 for a limit.
+    pub(crate) fn invalid_archive(error: ArchiveError) -> Self {
+        Self::archive(StatusCode::BAD_REQUEST, "Invalid zip file: ", error)
+    }
+
+    fn archive(status: StatusCode, prefix: &str, error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Service(error) => error.into(),
+            ArchiveError::Refused(refusal) if refusal.is_limit() => {
+                Self::too_large(&refusal.to_string())
+            }
+            ArchiveError::Refused(_) | ArchiveError::NotFound => {
+                Self::plain(status, &archive::shown(&format!("{prefix}{error}")))
+            }
+        }
     }
 
     /// 415 for a string that was asked for as JSON.

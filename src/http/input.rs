@@ -314,27 +314,33 @@ impl<'c> Input<'c> {
     }
 
     fn unknown_name(&mut self, name: &str, raw: &str, known: &[&str]) {
+        let loc = [Step::Name("path"), Step::Name(name)];
+        self.unknown_at(&loc, known, |json| json.string(raw));
+    }
+
+    /// Notes a name at a place that is none of those it may be.
+    pub(crate) fn unknown_at(
+        &mut self,
+        loc: &[Step<'_>],
+        known: &[&str],
+        input: impl FnOnce(&mut Writer),
+    ) {
         let quoted: Vec<String> = known.iter().map(|name| format!("'{name}'")).collect();
         let expected = match quoted.split_last() {
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
             None => String::new(),
         };
-        let mut json = Writer::compact();
-        json.object(|json| {
-            json.name("type").string("enum");
-            json.name("loc").strings(["path", name]);
-            json.name("msg").string(&format!("Input should be {expected}"));
-            json.name("input").string(raw);
+        let msg = format!("Input should be {expected}");
+        self.note("enum", loc, &msg, input, |json| {
             json.name("ctx").object(|json| json.name("expected").string(&expected));
         });
-        self.problems.push(json.finish());
     }
 
     fn body_problem(&mut self, kind: &str, msg: &str, input: &Value<'_>) {
         self.problem(kind, &["body"], msg, |json| json.value(input));
     }
 
-    /// Notes a problem at a place in the body, as a route with a body of its own shape finds them.
+    /// Notes a problem with something that has a name.
     pub(crate) fn problem(
         &mut self,
         kind: &str,
@@ -342,16 +348,56 @@ impl<'c> Input<'c> {
         msg: &str,
         input: impl FnOnce(&mut Writer),
     ) {
+        let loc: Vec<Step<'_>> = loc.iter().copied().map(Step::Name).collect();
+        self.problem_at(kind, &loc, msg, input);
+    }
+
+    /// Notes a problem at a place in the body, as a route with a body of its own shape finds them.
+    pub(crate) fn problem_at(
+        &mut self,
+        kind: &str,
+        loc: &[Step<'_>],
+        msg: &str,
+        input: impl FnOnce(&mut Writer),
+    ) {
+        self.note(kind, loc, msg, input, |_| {});
+    }
+
+    fn note(
+        &mut self,
+        kind: &str,
+        loc: &[Step<'_>],
+        msg: &str,
+        input: impl FnOnce(&mut Writer),
+        context: impl FnOnce(&mut Writer),
+    ) {
         let mut json = Writer::compact();
         json.object(|json| {
             json.name("type").string(kind);
-            json.name("loc").strings(loc);
+            json.name("loc").list(|json| {
+                for step in loc {
+                    match step {
+                        Step::Name(name) => json.string(name),
+                        Step::Index(index) => json.number(*index as u64),
+                    }
+                }
+            });
             json.name("msg").string(msg);
             json.name("input");
             input(json);
+            context(json);
         });
         self.problems.push(json.finish());
     }
+}
+
+/// One step on the way to a place in the body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step<'a> {
+    /// Into a member of an object.
+    Name(&'a str),
+    /// Into an item of a list.
+    Index(usize),
 }
 
 enum Body<'c> {

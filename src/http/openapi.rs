@@ -176,6 +176,7 @@ fn responses(route: &Route, guarded: bool) -> Value {
         Success::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
         Success::Html => json!({"text/html": {"schema": {"type": "string"}}}),
         Success::Bytes => json!({"application/octet-stream": {}}),
+        Success::Zip => json!({"application/zip": {}}),
         Success::File => json!({
             "application/octet-stream": {}, "application/json": {}, "text/plain": {},
         }),

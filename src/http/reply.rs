@@ -49,6 +49,15 @@ pub(crate) fn bytes(body: Bytes) -> Response {
     with_type(StatusCode::OK, "application/octet-stream", body)
 }
 
+/// An archive to be saved under a name.
+pub(crate) fn archive(body: Bytes, name: &str) -> Response {
+    let mut response = with_type(StatusCode::OK, "application/zip", body);
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename={name}")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
 /// A body with its type.
 pub(crate) fn with_type(
     status: StatusCode,

@@ -83,6 +83,8 @@ pub(crate) enum Success {
     Html,
     /// Bytes.
     Bytes,
+    /// A ZIP archive.
+    Zip,
     /// Bytes, text or JSON, as the name of the file says.
     File,
 }

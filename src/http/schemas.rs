@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cache::archive::{Action, Condition};
+use crate::cache::ident::Strategy;
+
 /// All schemas, by name.
 pub(crate) fn all() -> Value {
     let text = json!({"type": "string"});
@@ -280,6 +283,102 @@ pub(crate) fn all() -> Value {
                 ("files_deleted", &count),
                 ("message", &text),
                 ("error", &text),
+            ]),
+        ),
+        (
+            "ZipStored",
+            object(&[
+                ("cache_id", &id),
+                ("cache_hash", &hash),
+                ("namespace", &text),
+                ("paths", &paths),
+                ("size", &count),
+                ("file_count", &count),
+                ("stored_at", &time),
+                ("error_type", &maybe_text),
+                ("error_message", &maybe_text),
+                ("success", &flag),
+            ]),
+        ),
+        (
+            "ZipOp",
+            object(&[
+                ("success", &flag),
+                ("operation", &json!({"type": "string", "enum": ["list", "add", "remove"]})),
+                ("cache_id", &id),
+                ("original_cache_id", &maybe_id),
+                ("message", &text),
+                ("file_list", &texts),
+                ("file_content", &text),
+                ("file_size", &count),
+                ("files_affected", &texts),
+                ("error_details", &text),
+            ]),
+        ),
+        (
+            "ZipBatch",
+            json!({
+                "type": "object",
+                "properties": {
+                    "atomic": {"type": "boolean", "default": true},
+                    "cache_id": maybe_text,
+                    "namespace": {"type": "string", "default": "default"},
+                    "strategy": {"anyOf": [
+                        {"type": "string", "enum": Strategy::ALL.map(Strategy::name)}, {"type": "null"},
+                    ]},
+                    "operations": {
+                        "type": "array", "default": [],
+                        "items": {"$ref": "#/components/schemas/ZipBatchOperation"},
+                    },
+                },
+            }),
+        ),
+        (
+            "ZipBatchOperation",
+            json!({
+                "type": "object",
+                "properties": {
+                    "action": {"anyOf": [
+                        {"type": "string", "enum": Action::ALL.map(Action::name)}, {"type": "null"},
+                    ]},
+                    "path": {"type": ["string", "null"], "maxLength": 1024},
+                    "content": {"type": ["string", "null"], "description": "stored as UTF-8"},
+                    "new_path": {"type": ["string", "null"], "maxLength": 1024},
+                    "condition": {
+                        "type": "string", "enum": Condition::ALL.map(Condition::name), "default": "always",
+                    },
+                    "pattern": {
+                        "type": ["string", "null"], "maxLength": 512,
+                        "description": "members to remove: * is any characters, ? any one, [a-c] one of these",
+                    },
+                },
+            }),
+        ),
+        (
+            "ZipBatchDone",
+            object(&[
+                ("success", &flag),
+                ("cache_id", &id),
+                ("original_cache_id", &id),
+                ("operations_applied", &count),
+                ("operations_failed", &count),
+                (
+                    "operation_results",
+                    &json!({
+                        "type": "array",
+                        "items": object(&[
+                            ("action", &maybe_text), ("path", &text), ("success", &flag), ("error", &text),
+                        ]),
+                    }),
+                ),
+                ("files_added", &texts),
+                ("files_removed", &texts),
+                ("files_modified", &texts),
+                ("new_file_count", &count),
+                ("new_size", &count),
+                ("completed_at", &time),
+                ("rollback_performed", &flag),
+                ("error_message", &text),
             ]),
         ),
         ("Names", texts.clone()),
