@@ -17,7 +17,7 @@ use crate::cache::ident::{DataType, Strategy};
 /// The page that shows the document. Needs nothing from any network.
 const PAGE: &str = include_str!("docs.html");
 
-/// The rows of the document and of its pages. They are not in the document, as upstream's are not.
+/// The rows of the document and of its pages. Only the console is in the document, as upstream's is.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/openapi.json", Success::AnyJson, |app, _| Box::pin(openapi(app))),
@@ -25,7 +25,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/redoc", Success::Html, |_, _| Box::pin(page())),
         // Upstream's redirect page of a sign-in that it does not have either.
         Route::get("/docs/oauth2-redirect", Success::Html, |_, _| Box::pin(page())),
-        Route::get("/console", Success::Html, |_, _| Box::pin(console_redirect())),
+        Route::get("/console", Success::Redirect, |_, _| Box::pin(console_redirect()))
+            .about("console", "The way to the console"),
         Route::get("/console/{path:path}", Success::Html, |_, call| Box::pin(console(call))),
         Route::head("/console/{path:path}", |_, call| Box::pin(console(call))),
     ]
@@ -170,19 +171,9 @@ fn request_body(kind: BodyKind) -> Option<Value> {
 }
 
 fn responses(route: &Route, guarded: bool) -> Value {
-    let ok = match route.success {
-        Success::Json(name) => json!({"application/json": {"schema": reference(name)}}),
-        Success::AnyJson => json!({"application/json": {"schema": {}}}),
-        Success::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
-        Success::Html => json!({"text/html": {"schema": {"type": "string"}}}),
-        Success::Bytes => json!({"application/octet-stream": {}}),
-        Success::Zip => json!({"application/zip": {}}),
-        Success::File => json!({
-            "application/octet-stream": {}, "application/json": {}, "text/plain": {},
-        }),
-    };
+    let (status, success) = success(route.success);
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), json!({"description": "Success", "content": ok}));
+    responses.insert(status.to_owned(), success);
     let mut add = |status: u16| {
         responses.entry(status.to_string()).or_insert_with(|| failure(status, route));
     };
@@ -209,6 +200,27 @@ fn responses(route: &Route, guarded: bool) -> Value {
     responses.into()
 }
 
+/// The status of a success, and what it carries.
+fn success(success: Success) -> (&'static str, Value) {
+    let content = match success {
+        Success::Json(name) => json!({"application/json": {"schema": reference(name)}}),
+        Success::AnyJson => json!({"application/json": {"schema": {}}}),
+        Success::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
+        Success::Html => json!({"text/html": {"schema": {"type": "string"}}}),
+        Success::Bytes => json!({"application/octet-stream": {}}),
+        Success::Zip => json!({"application/zip": {}}),
+        Success::File => json!({
+            "application/octet-stream": {}, "application/json": {}, "text/plain": {},
+        }),
+        Success::Redirect => {
+            let location = json!({"required": true, "schema": {"type": "string"}});
+            let redirect = json!({"description": "Elsewhere", "headers": {"location": location}});
+            return ("307", redirect);
+        }
+    };
+    ("200", json!({"description": "Success", "content": content}))
+}
+
 fn failure(status: u16, route: &Route) -> Value {
     let (description, schema) = match status {
         400 => ("The request is not valid; `detail` says what is wrong with it", "Error"),
@@ -224,7 +236,7 @@ fn failure(status: u16, route: &Route) -> Value {
     let mut content = json!({"application/json": {"schema": reference(schema)}});
     match (status, route.tag, route.success) {
         // Child data that is not there: no body and no content type, unlike all else.
-        (404, "data", Success::Text | Success::Bytes) => {
+        (404, "data/retrieve", Success::Text | Success::Bytes) => {
             return json!({"description": description});
         }
         (404, _, Success::Html) => content["text/html"] = json!({"schema": {"type": "string"}}),

@@ -87,6 +87,8 @@ pub(crate) enum Success {
     Zip,
     /// Bytes, text or JSON, as the name of the file says.
     File,
+    /// Nothing but the way to another path.
+    Redirect,
 }
 
 impl Route {

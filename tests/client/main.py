@@ -2,12 +2,12 @@
 
 import argparse
 import pathlib
+import signal
 import sys
 import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import server  # noqa: E402
@@ -30,7 +30,7 @@ def main():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="tests/client/run")
-    parser.add_argument("--binary", default=ROOT / "target/release/larder", help="the server")
+    parser.add_argument("--binary", default=server.RELEASE_BINARY, help="the server")
     parser.add_argument(
         "--upstream",
         action="store_true",
@@ -68,6 +68,8 @@ def report(recorder, problems, seconds):
 
 
 if __name__ == "__main__":
+    # So that a run that is told to stop stops its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except server.ServerFailed as error:

@@ -57,8 +57,8 @@ const DIFFERENCES: &[(Only, &str, &str)] = &[
     (Larder, "GET /auth/set-cookie-form answers 200 text/html", PAGE),
     (Upstream, "GET /console answers 200 application/json", REDIRECT),
     (Larder, "GET /console answers 307 nothing", REDIRECT),
-    (Upstream, "GET /{namespace}/zip/* answers 200 application/json", BYTES),
-    (Larder, "GET /{namespace}/zip/* answers 200 application/*", BYTES),
+    (Upstream, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/json", BYTES),
+    (Larder, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/*", BYTES),
     (Upstream, "* takes path path, required: anything", "a part of a path is always text"),
     (Larder, "* takes path path, required: string", "a part of a path is always text"),
     (Larder, "POST * reads text/plain: string", "strings are read from any type that is not JSON"),
@@ -66,7 +66,8 @@ const DIFFERENCES: &[(Only, &str, &str)] = &[
     (Larder, "POST */binary* reads application/octet-stream: string", OCTETS),
     (Upstream, "POST */add/from/bytes/{file_path} reads application/json: string", OCTETS),
     (Larder, "POST */add/from/bytes/{file_path} reads application/octet-stream: string", OCTETS),
-    (Larder, "POST */zip/store/* reads application/octet-stream: string", OCTETS),
+    (Upstream, "POST */zip/store/* reads application/zip: string", "read from any type"),
+    (Larder, "POST */zip/store/* reads application/octet-stream: string", "read from any type"),
 ];
 
 const TEXT: &str = "what is sent is text, whatever upstream's document says";

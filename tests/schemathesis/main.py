@@ -6,15 +6,14 @@ server does not drain with exit status 0 afterwards.
 
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import subprocess
+import signal
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent / "support"))
 
 import server  # noqa: E402
@@ -36,8 +35,7 @@ CHECKS = [
 
 def main():
     arguments = parse_arguments()
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    report = (target / "schemathesis").resolve()
+    report = server.TARGET / "schemathesis"
     # Empty, so that nothing is remembered from one run to the next.
     shutil.rmtree(report, ignore_errors=True)
     report.mkdir(parents=True)
@@ -58,7 +56,7 @@ def main():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="tests/schemathesis/run")
-    parser.add_argument("--binary", default=ROOT / "target/release/larder", help="the server")
+    parser.add_argument("--binary", default=server.RELEASE_BINARY, help="the server")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of an operation")
     parser.add_argument("--operation", help="only operations whose path contains this")
@@ -92,6 +90,8 @@ def fuzz(arguments, base_url, report):
 
 
 if __name__ == "__main__":
+    # So that a run that is told to stop stops its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except server.ServerFailed as error:

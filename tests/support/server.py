@@ -17,6 +17,10 @@ import urllib.request
 KEY_NAME = "X-API-Key"
 KEY_VALUE = "black-box-key"
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+RELEASE_BINARY = TARGET / "release" / "larder"
+
 # Settings of the machine that would change what is tested.
 FOREIGN_SETTINGS = ("CACHE__SERVICE__", "FAST_API__", "AWS_", "URL__TARGET_", "AUTH__TARGET_")
 
