@@ -17,6 +17,16 @@ test-unit:
     cargo test --lib --no-run --quiet
     @bash -c 'time cargo test --lib --quiet'
 
+# Every method of the published Python client against the binary. Needs Python 3.12 and the package index.
+test-client *flags:
+    cargo build --release
+    tests/client/run {{flags}}
+
+# Thousands of generated requests, held to the OpenAPI document. Needs Python and the package index.
+test-fuzz *flags:
+    cargo build --release
+    tests/schemathesis/run {{flags}}
+
 # The whole API against stores that need a server of their own.
 test-integration:
     @echo "just test-integration: no store that needs a server is there yet; 'just test' covers the memory store" >&2

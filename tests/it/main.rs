@@ -6,6 +6,8 @@ mod api;
 mod command;
 mod golden;
 mod harness;
+mod hash_vectors;
 mod names;
+mod openapi;
 mod replay;
 mod tidy;

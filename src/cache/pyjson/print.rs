@@ -1,7 +1,7 @@
 //! Writing: the four forms of JSON that the reference service prints.
 
 use super::Value;
-use super::float::with_finite_repr;
+use super::float::finite_repr;
 use super::scan;
 use super::text::{Piece, Text};
 
@@ -233,9 +233,7 @@ impl<'v, O: Output> Printer<'v, '_, O> {
 
     fn float(&mut self, number: f64) {
         if number.is_finite() {
-            with_finite_repr(number, |pieces| {
-                pieces.iter().for_each(|piece| self.out.push_str(piece));
-            });
+            self.out.push_str(finite_repr(number).as_str());
         } else if !self.style.python {
             self.out.push_str("null");
         } else if number.is_nan() {

@@ -8,11 +8,13 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
 /// The number of leading bytes that are not `"`, `\` or a control character below U+0020.
+#[inline]
 pub(super) fn plain(bytes: &[u8]) -> usize {
     run(bytes, marked, |byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
 }
 
 /// As [`plain`], but bytes from U+007F up also stop it.
+#[inline]
 pub(super) fn plain_ascii(bytes: &[u8]) -> usize {
     let from_delete_up = |word| (word | ((word & !TOPS) + ONES)) & TOPS;
     run(
@@ -24,24 +26,29 @@ pub(super) fn plain_ascii(bytes: &[u8]) -> usize {
 
 #[inline(always)]
 fn run(bytes: &[u8], stops: impl Fn(u64) -> u64, goes_on: impl Fn(u8) -> bool) -> usize {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let first_of = |word: &[u8; 8]| {
         let found = stops(u64::from_le_bytes(*word));
-        if found != 0 {
-            return index * 8 + found.trailing_zeros() as usize / 8;
+        (found != 0).then(|| found.trailing_zeros() as usize / 8)
+    };
+    for (index, word) in bytes.as_chunks().0.iter().enumerate() {
+        if let Some(place) = first_of(word) {
+            return index * 8 + place;
         }
     }
-    let tail_run = tail.iter().take_while(|&&byte| goes_on(byte)).count();
-    bytes.len() - tail.len() + tail_run
+    match bytes.last_chunk() {
+        // Overlaps bytes that are known to be plain.
+        Some(word) => first_of(word).map_or(bytes.len(), |place| bytes.len() - 8 + place),
+        None => bytes.iter().take_while(|&&byte| goes_on(byte)).count(),
+    }
 }
 
 #[inline(always)]
 fn marked(word: u64) -> u64 {
-    let below_space = word.wrapping_sub(0x20 * ONES) & !word;
-    let quotes = word ^ (u64::from(b'"') * ONES);
-    let backslashes = word ^ (u64::from(b'\\') * ONES);
-    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    (below_space | is_zero(quotes) | is_zero(backslashes)) & TOPS
+    let below_space = word.wrapping_sub(0x20 * ONES);
+    // Of the two characters, a match is a zero byte now, and only subtracting from that borrows.
+    let quotes = (word ^ (u64::from(b'"') * ONES)).wrapping_sub(ONES);
+    let backslashes = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
+    (below_space | quotes | backslashes) & !word & TOPS
 }
 
 #[cfg(test)]
