@@ -10,7 +10,7 @@ find_python() {
             "python$version" \
             python3 \
             python \
-            "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version"*/bin/python3 \
+            "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$version"*/bin/python3 \
             "$(uv python find "$version" 2>/dev/null || true)" \
             "/usr/bin/python$version" \
             "/usr/local/bin/python$version" \
