@@ -117,6 +117,58 @@ async fn operations_are_upstreams() {
     assert_eq!(larder.len(), 92);
 }
 
+/// What schemathesis found to be answered and not documented: template, path, and the answer.
+const FOUND_BY_SCHEMATHESIS: &[(&str, &str, &str, Option<&str>)] = &[
+    // Child data that is not there has neither body nor type.
+    (
+        "/{namespace}/cache/{cache_id}/data/string/{data_file_id}",
+        "/n/cache/e3e70682-c209-4cac-a29f-6fbed82c07cd/data/string/0",
+        "404",
+        None,
+    ),
+    (
+        "/{namespace}/cache/{cache_id}/data/binary/{data_key}/{data_file_id}",
+        "/n/cache/e3e70682-c209-4cac-a29f-6fbed82c07cd/data/binary/k/0",
+        "404",
+        None,
+    ),
+    // A page that is not there is text.
+    ("/admin/storage/file/html/{path}", "/admin/storage/file/html/0", "404", Some("text/html")),
+    // A line feed in the rest of a path matches no route.
+    (
+        "/admin/storage/files/in/{path}",
+        "/admin/storage/files/in/R%0A",
+        "404",
+        Some("application/json"),
+    ),
+    (
+        "/{namespace}/cache/{cache_id}/data/exists/{data_type}/{data_key}/{data_file_id}",
+        "/n/cache/e3e70682-c209-4cac-a29f-6fbed82c07cd/data/exists/json/w%0A/6",
+        "404",
+        Some("application/json"),
+    ),
+];
+
+#[tokio::test]
+async fn answers_that_schemathesis_found_are_documented() {
+    let document = document().await;
+    for &(template, path, status, kind) in FOUND_BY_SCHEMATHESIS {
+        let (router, (name, value)) = harness::app();
+        let request = Request::get(path).header(name, value).body(Body::empty());
+        let reply = router.oneshot(request.expect("a request")).await.expect("a reply");
+        assert_eq!(reply.status().as_str(), status, "{path}");
+        let sent = reply.headers().get("content-type").map(|kind| kind.to_str().expect("text"));
+        assert_eq!(sent.and_then(|kind| kind.split(';').next()), kind, "{path}");
+
+        let documented = &document["paths"][template]["get"]["responses"][status];
+        assert!(documented.is_object(), "{template} does not say that it answers {status}");
+        match kind {
+            Some(kind) => assert!(documented["content"][kind].is_object(), "{template}: {kind}"),
+            None => assert!(documented.get("content").is_none(), "{template} promises content"),
+        }
+    }
+}
+
 /// The document as it is served.
 async fn document() -> Value {
     let (router, _) = harness::app();
