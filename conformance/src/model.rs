@@ -105,14 +105,6 @@ impl Model {
         *self = Self::new(self.atomic);
     }
 
-    /// The keys that may be there.
-    pub(crate) fn keys(&self) -> Vec<Key> {
-        let mut keys: Vec<_> = self.worlds.iter().flat_map(|world| world.objects.keys()).collect();
-        keys.sort();
-        keys.dedup();
-        keys.into_iter().cloned().collect()
-    }
-
     /// What the key holds, if that is certain.
     pub(crate) fn value(&self, key: &Key) -> Option<&Bytes> {
         self.worlds.first()?.objects.get(key)

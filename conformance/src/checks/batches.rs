@@ -173,6 +173,9 @@ fn leaves_steps(bench: &Bench) -> Outcome {
         let allowed: &[Option<&[u8]>] =
             if position == 3 { &[None, Some(b"e"), Some(b"e2")] } else { &[None, Some(b"e")] };
         ensure!(allowed.contains(&earlier.as_deref()), "the step before left {earlier:?}");
+        store.holds(&guarded, Some(b"there"))?;
+        store.holds(&key("team", "kept"), Some(b"kept"))?;
+        store.holds(&key("team", "later"), None)?;
     }
     Ok(())
 }
@@ -379,9 +382,10 @@ fn guards_hold(bench: &Bench) -> Outcome {
         put_if("a", "new", at("a")?),
         Change::Delete { key: key("team", "b"), expect: at("b")? },
         put_if("d", "new", Expect::Absent),
+        put("e", "new"),
     ];
     store.apply(batch(&[&changes, &[put_if("c", "new", at("c")?)]]))?;
-    let new: Vec<_> = ["a", "c", "d"].map(|path| (key("team", path), Bytes::from("new"))).into();
+    let new: Vec<_> = ["a", "c", "d", "e"].map(|path| (key("team", path), Bytes::from("new"))).into();
     store.holds_exactly(&space("team"), &new)
 }
 

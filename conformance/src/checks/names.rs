@@ -187,6 +187,8 @@ fn key_and_folder(bench: &Bench) -> Outcome {
             store.delete(&lower)?;
         } else {
             store.put(&upper, "both")?;
+            store.put(&lower, "beside")?;
+            store.holds(&upper, Some(b"both"))?;
             store.delete(&lower)?;
             store.holds(&upper, Some(b"both"))?;
         }

@@ -344,6 +344,16 @@ fn hostile_neighbour(bench: &Bench) -> Outcome {
                     store.put(&key("team", path), value.clone())?;
                     all.push((key("team", path), value));
                 }
+                // Goes on only once the neighbour did something in the meantime.
+                for _ in 0..12 {
+                    noise.store(false, Ordering::Relaxed);
+                    for _ in 0..100 {
+                        if noise.load(Ordering::Relaxed) || neighbour.is_finished() {
+                            break;
+                        }
+                        std::thread::sleep(std::time::Duration::from_micros(50));
+                    }
+                }
                 store.holds_exactly(&space("team"), &all)?;
                 for (place, _) in &all {
                     store.delete(place)?;
