@@ -39,6 +39,41 @@ pub fn all() -> Vec<Check> {
     .concat()
 }
 
+/// The list of properties as the documentation shows it.
+#[must_use]
+pub fn markdown() -> String {
+    use std::fmt::Write as _;
+    let checks = all();
+    let mut text = format!("{} properties, generated from the checks.\n", checks.len());
+    for group in crate::check::Group::ALL {
+        let _ = writeln!(
+            text,
+            "\n### {}\n\n| | property | of | source |\n|---|---|---|---|",
+            group.title()
+        );
+        for check in checks.iter().filter(|check| check.group() == group) {
+            let of = match check.needs {
+                Needs::Nothing => "all",
+                Needs::Atomic => "atomic batches",
+                Needs::NotAtomic => "no atomic batches",
+                Needs::Durable => "survives restart",
+                Needs::NotDurable => "does not survive restart",
+                Needs::Shared => "shared between processes",
+                Needs::NotShared => "not shared between processes",
+                Needs::Bound => "opens with a bound",
+                Needs::Inner => "wrappers",
+                Needs::Damage => "can be damaged",
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {of} | {} |",
+                check.number, check.sentence, check.source
+            );
+        }
+    }
+    text
+}
+
 /// A check of every subject.
 const fn check(
     number: &'static str,
@@ -58,4 +93,33 @@ const fn only(
     run: fn(&Bench) -> Outcome,
 ) -> Check {
     Check { number, sentence, source, needs, run }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_documentation_lists_the_checks_there_are() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROPERTIES.md");
+        let text = super::markdown();
+        if std::env::var_os("LARDER_CONFORMANCE_WRITE").is_some() {
+            std::fs::write(path, &text).expect("PROPERTIES.md can be written");
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            text == written,
+            "write PROPERTIES.md anew with LARDER_CONFORMANCE_WRITE=1 cargo test"
+        );
+    }
+
+    #[test]
+    fn numbers_are_unique_and_groups_known() {
+        let mut numbers = HashSet::new();
+        for check in super::all() {
+            assert!(numbers.insert(check.number), "{} stands for two checks", check.number);
+            assert_eq!(check.number.as_bytes()[0], check.group().letter(), "{}", check.number);
+        }
+        assert!(numbers.len() >= 80, "only {} checks", numbers.len());
+    }
 }

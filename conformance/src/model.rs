@@ -53,7 +53,11 @@ pub(crate) enum Wants {
     Absence,
     /// The version, and the value it was read with (none for a version nobody made). `own` when it
     /// was read of the very key.
-    At { version: Version, bytes: Option<Bytes>, own: bool },
+    At {
+        version: Version,
+        bytes: Option<Bytes>,
+        own: bool,
+    },
 }
 
 /// What an error of a write may mean.
@@ -122,7 +126,12 @@ impl Model {
     }
 
     /// Takes note of an answer to `get`.
-    pub(crate) fn got(&mut self, key: &Key, answer: &Result<Option<Object>>, trouble: Trouble) -> Outcome {
+    pub(crate) fn got(
+        &mut self,
+        key: &Key,
+        answer: &Result<Option<Object>>,
+        trouble: Trouble,
+    ) -> Outcome {
         let found = match answer {
             Ok(found) => found.as_ref(),
             Err(error) if trouble != Trouble::Never => return self.read_trouble(error),
@@ -146,7 +155,12 @@ impl Model {
     }
 
     /// Takes note of an answer to `stat`.
-    pub(crate) fn statted(&mut self, key: &Key, answer: &Result<Option<Stat>>, trouble: Trouble) -> Outcome {
+    pub(crate) fn statted(
+        &mut self,
+        key: &Key,
+        answer: &Result<Option<Stat>>,
+        trouble: Trouble,
+    ) -> Outcome {
         let found = match answer {
             Ok(found) => found.as_ref(),
             Err(error) if trouble != Trouble::Never => return self.read_trouble(error),
@@ -177,17 +191,19 @@ impl Model {
             show_key(key)
         );
         let seen = self.seen.entry(key.clone()).or_default();
+        let held = seen.iter().find(|(old, _)| old == version).map(|(_, held)| held);
+        // In a world where this version would stand for two values, something else must have happened.
+        let value = bytes.or_else(|| self.worlds[0].objects.get(key)).cloned();
+        self.worlds
+            .retain(|world| held.is_none() || held == bytes.or_else(|| world.objects.get(key)));
+        ensure!(
+            !self.worlds.is_empty(),
+            "{} has version {version:?} with {}, as it had with {}",
+            show_key(key),
+            show(value.as_deref()),
+            show(held.map(|held| &**held))
+        );
         for world in &mut self.worlds {
-            let value = bytes.or_else(|| world.objects.get(key));
-            let other = seen.iter().find(|(old, held)| old == version && Some(held) != value);
-            if let Some((_, held)) = other {
-                return Err(Failure::new(format!(
-                    "{} has version {version:?} with {}, as it had with {}",
-                    show_key(key),
-                    show(value.map(|value| &**value)),
-                    show(Some(held))
-                )));
-            }
             world.versions.insert(key.clone(), version.clone());
         }
         if let (Some(bytes), false) = (bytes, seen.iter().any(|(old, _)| old == version)) {
@@ -210,7 +226,9 @@ impl Model {
             for (worlds, outcome) in world.outcomes(steps, self.atomic) {
                 match (answer, &outcome) {
                     (Ok(()), Answer::Done) => next.extend(worlds),
-                    (Err(Error::Conflict { key }), Answer::Conflict(keys)) if keys.contains(key) => {
+                    (Err(Error::Conflict { key }), Answer::Conflict(keys))
+                        if keys.contains(key) =>
+                    {
                         next.extend(worlds);
                     }
                     (Ok(()) | Err(Error::Conflict { .. }), _) => {}

@@ -16,27 +16,108 @@ use crate::check::{Check, Outcome};
 use crate::ensure;
 use crate::linear::{self, Answer, Call, Event, Guard};
 use crate::report::{Failure, chain};
+use crate::worker::{Local, Seat, When, number_of, numbered};
 
 pub(super) const CHECKS: &[Check] = &[
-    check("C-01", "Writers of different keys all succeed and lose nothing", "sentence 2", distinct_keys),
+    check(
+        "C-01",
+        "Writers of different keys all succeed and lose nothing",
+        "sentence 2",
+        distinct_keys,
+    ),
     check("C-02", "Writers of one key leave one of their values, whole", "sentence 1", one_key),
-    check("C-03", "Readers during overwrites see a whole value, old or new", "sentence 1", whole_values),
-    check("C-04", "Readers during deletes and creations see a whole value or nothing", "sentence 1", whole_or_nothing),
-    check("C-05", "What threads see of a key can be put in an order, through one handle", "sentences 1, 2 and 4", linearizable),
-    check("C-06", "What threads see of a key can be put in an order, each with a handle of its own", "sentences 1, 2 and 4", linearizable_handles),
-    check("C-07", "Of those who create a key at once exactly one succeeds, and its value stays", "sentence 4", one_creator),
-    check("C-08", "A counter that is read and replaced at its version loses no step", "sentence 4", counter),
-    check("C-09", "A list that many append to keeps every acknowledged item once, as references must", "sentence 4", appended_list),
-    check("C-10", "A delete that races guarded writes lets them win or lose, never both", "sentence 4", delete_race),
-    check("C-11", "Keys that stay are listed once and in order beside writers", "sentence 6", listing_beside_writers),
+    check(
+        "C-03",
+        "Readers during overwrites see a whole value, old or new",
+        "sentence 1",
+        whole_values,
+    ),
+    check(
+        "C-04",
+        "Readers during deletes and creations see a whole value or nothing",
+        "sentence 1",
+        whole_or_nothing,
+    ),
+    check(
+        "C-05",
+        "What threads see of a key can be put in an order, through one handle",
+        "sentences 1, 2 and 4",
+        linearizable,
+    ),
+    check(
+        "C-06",
+        "What threads see of a key can be put in an order, each with a handle of its own",
+        "sentences 1, 2 and 4",
+        linearizable_handles,
+    ),
+    check(
+        "C-07",
+        "Of those who create a key at once exactly one succeeds, and its value stays",
+        "sentence 4",
+        one_creator,
+    ),
+    check(
+        "C-08",
+        "A counter that is read and replaced at its version loses no step",
+        "sentence 4",
+        counter,
+    ),
+    check(
+        "C-09",
+        "A list that many append to keeps every acknowledged item once, as references must",
+        "sentence 4",
+        appended_list,
+    ),
+    check(
+        "C-10",
+        "A delete that races guarded writes lets them win or lose, never both",
+        "sentence 4",
+        delete_race,
+    ),
+    check(
+        "C-11",
+        "Keys that stay are listed once and in order beside writers",
+        "sentence 6",
+        listing_beside_writers,
+    ),
     check("C-12", "Sixty-four tasks on one thread all finish", "Storage", one_thread),
     check("C-13", "Sixteen handles opened at once are one store", "Subject::open", opened_at_once),
-    check("C-14", "Batches that cross on the same keys finish, and one of them wins", "sentence 4", crossing_batches),
-    check("C-15", "A guarded batch that lost left nothing, however it raced", "sentences 3 and 4", losers_leave_nothing),
-    check("C-16", "Get and stat beside writers give versions that stand for one value each", "Version", versions_beside_writers),
-    check("C-17", "A namespace that is emptied beside writers ends with what was written last", "sentence 2", emptied_beside_writers),
-    check("C-18", "Namespaces are listed whole beside writers of others", "Storage::namespaces", spaces_beside_writers),
-    check("C-19", "Many references in one batch each are counted exactly under contention", "sentence 4", references),
+    check(
+        "C-14",
+        "Batches that cross on the same keys finish, and one of them wins",
+        "sentence 4",
+        crossing_batches,
+    ),
+    check(
+        "C-15",
+        "A guarded batch that lost left nothing, however it raced",
+        "sentences 3 and 4",
+        losers_leave_nothing,
+    ),
+    check(
+        "C-16",
+        "Get and stat beside writers give versions that stand for one value each",
+        "Version",
+        versions_beside_writers,
+    ),
+    check(
+        "C-17",
+        "A namespace that is emptied beside writers ends with what was written last",
+        "sentence 2",
+        emptied_beside_writers,
+    ),
+    check(
+        "C-18",
+        "Namespaces are listed whole beside writers of others",
+        "Storage::namespaces",
+        spaces_beside_writers,
+    ),
+    check(
+        "C-19",
+        "Many references in one batch each are counted exactly under contention",
+        "sentence 4",
+        references,
+    ),
 ];
 
 /// Runs one closure per thread, all starting at once, and gathers what they say.
@@ -93,7 +174,9 @@ fn distinct_keys(bench: &Bench) -> Outcome {
                 all.push((place, Bytes::from(format!("{nth}.{n}"))));
             }
         }
-        handles[0].holds_exactly(&space("team"), &all).map_err(|f| f.during(format!("round {round}")))?;
+        handles[0]
+            .holds_exactly(&space("team"), &all)
+            .map_err(|f| f.during(format!("round {round}")))?;
     }
     Ok(())
 }
@@ -108,7 +191,8 @@ fn woven(mark: u64, len: usize) -> Bytes {
 fn writer_of(bytes: &[u8]) -> Option<u64> {
     let first: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
     let word = u64::from_be_bytes(first);
-    let whole = bytes.chunks(8).all(|chunk| chunk == first) && bytes.len() as u64 == word & 0xff_ffff;
+    let whole =
+        bytes.chunks(8).all(|chunk| chunk == first) && bytes.len() as u64 == word & 0xff_ffff;
     whole.then_some(word >> 24)
 }
 
@@ -126,7 +210,11 @@ fn one_key(bench: &Bench) -> Outcome {
         let value = handles[0].read(&place)?;
         // Only the last write of some thread can have been the last of all.
         let writer = value.as_deref().and_then(writer_of);
-        ensure!(writer.is_some_and(|writer| writer % 100 == 5), "four writers left {}", show(value.as_deref()));
+        ensure!(
+            writer.is_some_and(|writer| writer % 100 == 5),
+            "four writers left {}",
+            show(value.as_deref())
+        );
     }
     Ok(())
 }
@@ -151,7 +239,8 @@ fn readers_see(bench: &Bench, deletes: bool) -> Outcome {
                 } else {
                     handle.put(&place, woven(round, len))
                 };
-                let enough = round >= u64::from(wanted) / 2 && reads.load(Ordering::Relaxed) >= wanted;
+                let enough =
+                    round >= u64::from(wanted) / 2 && reads.load(Ordering::Relaxed) >= wanted;
                 if write.is_err() || enough || done.load(Ordering::Acquire) || round > 200_000 {
                     break write;
                 }
@@ -167,9 +256,15 @@ fn readers_see(bench: &Bench, deletes: bool) -> Outcome {
                     Some(round) => {
                         let forwards = round >= last;
                         last = round;
-                        if forwards { None } else { Some(format!("a reader went back to write {round}")) }
+                        if forwards {
+                            None
+                        } else {
+                            Some(format!("a reader went back to write {round}"))
+                        }
                     }
-                    None => Some(format!("a reader saw a part or a mixture: {}", show(Some(bytes)))),
+                    None => {
+                        Some(format!("a reader saw a part or a mixture: {}", show(Some(bytes))))
+                    }
                 },
                 Ok(None) if deletes => None,
                 Ok(None) => Some("a reader saw nothing during an overwrite".into()),
@@ -228,7 +323,9 @@ impl Recorder {
             let own = events.iter().filter(|(nth, _)| *nth == place).map(|(_, event)| *event);
             let history: Vec<_> = own.collect();
             overlapped |= history.iter().any(|one| {
-                history.iter().any(|two| one.thread != two.thread && one.start < two.start && two.start < one.end)
+                history.iter().any(|two| {
+                    one.thread != two.thread && one.start < two.start && two.start < one.end
+                })
             });
             match linear::check(None, &history) {
                 linear::Verdict::Linearizable => {}
@@ -248,64 +345,38 @@ impl Recorder {
     }
 }
 
-/// A value that carries its number.
-pub(super) fn numbered(value: u32) -> Bytes {
-    let len = [4, 40, 4000][value as usize % 3];
-    let mut bytes = value.to_be_bytes().to_vec();
-    bytes.resize(len, value as u8);
-    bytes.into()
-}
-
-/// The number a value carries; `None` for what no thread wrote.
-pub(super) fn number_of(bytes: &[u8]) -> Option<u32> {
-    let number = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?);
-    (numbered(number) == bytes).then_some(number)
-}
-
-fn answer_of(result: &larder::storage::Result<()>) -> Answer {
-    match result {
-        Ok(()) => Answer::Done,
-        Err(Error::Conflict { .. }) => Answer::Conflict,
-        Err(_) => Answer::Unknown,
-    }
-}
-
-/// One thread's part in a recorded race.
-pub(super) fn race(recorder: &Recorder, handle: &Handle, thread: usize, places: &[Key], calls: usize, random: &mut Random) -> Outcome {
-    let mut known: HashMap<usize, (u32, Version)> = HashMap::new();
+/// One seat's part in a recorded race.
+pub(super) fn race(
+    recorder: &Recorder,
+    seat: &mut dyn Seat,
+    thread: usize,
+    places: usize,
+    calls: usize,
+    random: &mut Random,
+) -> Outcome {
+    let mut seen: HashMap<usize, u32> = HashMap::new();
     for _ in 0..calls {
-        let nth = random.below(places.len());
-        let place = &places[nth];
+        let nth = random.below(places);
         jitter(random);
         let choice = random.below(10);
-        let (guard, expect) = match (random.below(4), known.get(&nth)) {
-            (0, _) => (Guard::Absent, Expect::Absent),
-            (1 | 2, Some((value, version))) => (Guard::Is(*value), Expect::At(version.clone())),
-            _ => (Guard::Any, Expect::Any),
+        let (guard, when) = match (random.below(4), seen.get(&nth)) {
+            (0, _) => (Guard::Absent, When::Absent),
+            (1 | 2, Some(value)) => (Guard::Is(*value), When::Seen),
+            _ => (Guard::Any, When::Always),
         };
         let start = recorder.now();
         let (call, answer) = if choice < 4 {
-            match handle.get(place) {
-                Ok(None) => {
-                    known.remove(&nth);
-                    (Call::Read, Answer::Value(None))
-                }
-                Ok(Some(object)) => {
-                    let value = number_of(&object.bytes);
-                    let seen = show(Some(&object.bytes));
-                    let value = value.ok_or_else(|| Failure::new(format!("a read saw what nobody wrote: {seen}")))?;
-                    known.insert(nth, (value, object.version));
-                    (Call::Read, Answer::Value(Some(value)))
-                }
-                Err(_) => (Call::Read, Answer::Unknown),
+            let answer = seat.read(nth)?;
+            match answer {
+                Answer::Value(Some(value)) => drop(seen.insert(nth, value)),
+                _ => drop(seen.remove(&nth)),
             }
+            (Call::Read, answer)
         } else if choice < 8 {
             let value = recorder.value();
-            let result = handle.put_if(place, numbered(value), expect);
-            (Call::Put(value, guard), answer_of(&result))
+            (Call::Put(value, guard), seat.write(nth, Some(value), when))
         } else {
-            let result = handle.delete_if(place, expect);
-            (Call::Delete(guard), answer_of(&result))
+            (Call::Delete(guard), seat.write(nth, None, when))
         };
         let end = recorder.now();
         recorder.note(nth, Event { thread: thread as u32, call, answer, start, end });
@@ -321,19 +392,20 @@ fn linear_rounds(bench: &Bench, own: bool) -> Outcome {
         let home = bench.home();
         let threads = 2 + random.below(3);
         let handles = handles(bench, &home, threads, own)?;
-        let places = [key("team", "a"), key("team", "a/b")];
-        let places = &places[..1 + round as usize % 2];
+        let places = 1 + round as usize % 2;
         let recorder = Recorder::new();
         let seed = random.next();
         together(threads, |nth| {
             let mut random = Random(seed ^ (nth as u64) << 40);
-            race(&recorder, &handles[nth], nth, places, 10, &mut random)
+            race(&recorder, &mut Local::new(handles[nth].clone()), nth, places, 10, &mut random)
         })?;
-        let said = recorder.judge(places.len()).map_err(|f| f.during(format!("round {round}")))?;
+        let said = recorder.judge(places).map_err(|f| f.during(format!("round {round}")))?;
         overlapped += u32::from(said);
     }
     if overlapped * 10 < rounds {
-        return Err(Failure::inconclusive(format!("only {overlapped} of {rounds} races overlapped")));
+        return Err(Failure::inconclusive(format!(
+            "only {overlapped} of {rounds} races overlapped"
+        )));
     }
     Ok(())
 }
@@ -361,7 +433,10 @@ fn one_creator(bench: &Bench) -> Outcome {
         })?;
         let winners: Vec<_> = (0..4).filter(|nth| results[*nth]).collect();
         let [winner] = winners[..] else {
-            return Err(Failure::new(format!("round {round}: {} writers created one key", winners.len())));
+            return Err(Failure::new(format!(
+                "round {round}: {} writers created one key",
+                winners.len()
+            )));
         };
         handles[0].holds(&place, Some(format!("writer {winner}").as_bytes()))?;
     }
@@ -401,7 +476,11 @@ fn counter(bench: &Bench) -> Outcome {
     })?;
     let found = handles[0].read(&place)?;
     let expected = (4 * steps).to_string();
-    ensure!(found.as_deref() == Some(expected.as_bytes()), "{expected} steps left the counter at {}", show(found.as_deref()));
+    ensure!(
+        found.as_deref() == Some(expected.as_bytes()),
+        "{expected} steps left the counter at {}",
+        show(found.as_deref())
+    );
     Ok(())
 }
 
@@ -455,7 +534,11 @@ fn delete_race(bench: &Bench) -> Outcome {
         let expected: Option<&[u8]> = match results[..] {
             [true, false] => None,
             [false, true] => Some(b"after"),
-            _ => return Err(Failure::new(format!("round {round}: delete and put of one version: {results:?}"))),
+            _ => {
+                return Err(Failure::new(format!(
+                    "round {round}: delete and put of one version: {results:?}"
+                )));
+            }
         };
         handles[0].holds(&place, expected)?;
     }
@@ -504,13 +587,18 @@ fn listing_beside_writers(bench: &Bench) -> Outcome {
             return Ok(handle.put(place, "stays, overwritten")?);
         }
         let place = key("team", &format!("k{}/{}", random.below(10), random.below(4)));
-        if random.one_in(2) { handle.delete(&place)? } else { handle.put(&place, "moves")? }
+        if random.one_in(2) {
+            handle.delete(&place)?
+        } else {
+            handle.put(&place, "moves")?
+        }
         Ok(())
     };
     let look = |handle: &Handle| -> Outcome {
         for limit in [3, 1000] {
             let found = handle.walk(&space("team").everything(), Depth::All, limit)?;
-            let kept: Vec<_> = found.entries.into_iter().map(|e| e.key).filter(|k| stable.contains(k)).collect();
+            let kept: Vec<_> =
+                found.entries.into_iter().map(|e| e.key).filter(|k| stable.contains(k)).collect();
             ensure!(kept == stable, "keys that stay were listed as {kept:?}");
             let found = handle.walk(&space("team").everything(), Depth::Children, limit)?;
             ensure!(found.folders.len() == 10, "ten folders stay, but {:?}", found.folders);
@@ -575,7 +663,8 @@ fn crossing_batches(bench: &Bench) -> Outcome {
     let home = bench.home();
     let handles = handles(bench, &home, 2, true)?;
     for round in 0..bench.rounds(60) {
-        let (one, two) = (key("team", &format!("{round}/one")), key("team", &format!("{round}/two")));
+        let (one, two) =
+            (key("team", &format!("{round}/one")), key("team", &format!("{round}/two")));
         let won = together(2, |nth| {
             let mut batch = Batch::new(&space("team"));
             let order = if nth == 0 { [&one, &two] } else { [&two, &one] };
@@ -640,14 +729,23 @@ fn versions_beside_writers(bench: &Bench) -> Outcome {
             let Some(object) = handle.get(&place)? else {
                 return Err(Failure::new("a value vanished during an overwrite"));
             };
-            let number = number_of(&object.bytes).ok_or_else(|| Failure::new("a read saw a part"))?;
+            let number =
+                number_of(&object.bytes).ok_or_else(|| Failure::new("a read saw a part"))?;
             let before = *seen.entry(object.version.clone()).or_insert(number);
-            ensure!(before == number, "{:?} stood for write {before} and for write {number}", object.version);
+            ensure!(
+                before == number,
+                "{:?} stood for write {before} and for write {number}",
+                object.version
+            );
         }
         if let Some(stat) = handle.stat(&place)? {
             if let Some(number) = seen.get(&stat.version) {
                 let size = numbered(*number).len() as u64;
-                ensure!(stat.size == size, "stat gives the version of {size} bytes with size {}", stat.size);
+                ensure!(
+                    stat.size == size,
+                    "stat gives the version of {size} bytes with size {}",
+                    stat.size
+                );
             }
         }
         Ok(())
@@ -692,10 +790,15 @@ fn spaces_beside_writers(bench: &Bench) -> Outcome {
     }
     let write = |handle: &Handle, random: &mut Random| -> Outcome {
         if random.one_in(3) {
-            return Ok(handle.put(&key(["a", "m", "z"][random.below(3)], "data/x"), "stays, overwritten")?);
+            return Ok(handle
+                .put(&key(["a", "m", "z"][random.below(3)], "data/x"), "stays, overwritten")?);
         }
         let place = key(["b", "n", "a-", "zz"][random.below(4)], "data/x");
-        if random.one_in(2) { handle.delete(&place)? } else { handle.put(&place, "moves")? }
+        if random.one_in(2) {
+            handle.delete(&place)?
+        } else {
+            handle.put(&place, "moves")?
+        }
         Ok(())
     };
     let look = |handle: &Handle| -> Outcome {

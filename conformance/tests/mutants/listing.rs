@@ -21,7 +21,9 @@ fn keys(store: &Broken, query: &List) -> Vec<Key> {
     match bug {
         Bug::EmptyNotListed => keys.retain(|key| !state.map[&place(bug, key)].bytes.is_empty()),
         Bug::HandleListsOwn => keys.retain(|key| state.map[&place(bug, key)].by == store.id()),
-        Bug::HiddenNotListed => keys.retain(|key| !key.path().split('/').any(|s| s.starts_with('.'))),
+        Bug::HiddenNotListed => {
+            keys.retain(|key| !key.path().split('/').any(|s| s.starts_with('.')))
+        }
         Bug::TmpNotListed => keys.retain(|key| !key.path().ends_with(".tmp")),
         Bug::DeepCut => keys.retain(|key| key.path().split('/').count() < 50),
         Bug::Ghost => keys.append(&mut state.ghosts),
@@ -51,10 +53,14 @@ fn items(store: &Broken, query: &List) -> Vec<Item> {
     let passed = |key: &Key| match &query.after {
         None => false,
         Some(Cursor::Key(last)) if bug == Bug::AfterInclusive => key < last,
-        Some(Cursor::Key(last)) if bug == Bug::ForeignCursorAll && last.as_str() > prefix.as_str() => {
+        Some(Cursor::Key(last))
+            if bug == Bug::ForeignCursorAll && last.as_str() > prefix.as_str() =>
+        {
             prefix.contains(last) && key <= last
         }
-        Some(Cursor::Folder(last)) if bug == Bug::AfterFolderIgnored => key.as_str() < last.as_str(),
+        Some(Cursor::Folder(last)) if bug == Bug::AfterFolderIgnored => {
+            key.as_str() < last.as_str()
+        }
         Some(Cursor::Folder(last)) if bug == Bug::FolderAgain => key.as_str() <= last.as_str(),
         Some(cursor) => cursor.passed(key),
     };
@@ -88,7 +94,10 @@ fn items(store: &Broken, query: &List) -> Vec<Item> {
             }
         };
         let twice = bug == Bug::PutTwiceListedTwice
-            && state.map.get(&place(bug, key)).is_some_and(|slot| slot.first_size == 4 && slot.version == 2);
+            && state
+                .map
+                .get(&place(bug, key))
+                .is_some_and(|slot| slot.first_size == 4 && slot.version == 2);
         if found.last() != Some(&item) || matches!(item, Item::Entry(..)) {
             found.push(item.clone());
             if twice {
@@ -112,10 +121,14 @@ fn items(store: &Broken, query: &List) -> Vec<Item> {
         found.iter().map(|item| (text(item), matches!(item, Item::Folder(_)))).collect();
     match bug {
         Bug::FolderHidesKey => {
-            found.retain(|item| matches!(item, Item::Folder(_)) || !names.contains(&(text(item), true)));
+            found.retain(|item| {
+                matches!(item, Item::Folder(_)) || !names.contains(&(text(item), true))
+            });
         }
         Bug::KeyHidesFolder => {
-            found.retain(|item| matches!(item, Item::Entry(..)) || !names.contains(&(text(item), false)));
+            found.retain(|item| {
+                matches!(item, Item::Entry(..)) || !names.contains(&(text(item), false))
+            });
         }
         Bug::ChildrenOnlyFirst if depth == Depth::Children => {
             let first = found.iter().position(|item| matches!(item, Item::Folder(_)));
@@ -125,7 +138,9 @@ fn items(store: &Broken, query: &List) -> Vec<Item> {
                 matches!(item, Item::Folder(_)) || first.is_none_or(|first| nth <= first)
             });
         }
-        Bug::RecursionShort if depth == Depth::Children && prefix.as_str().matches('/').count() > 2 => {
+        Bug::RecursionShort
+            if depth == Depth::Children && prefix.as_str().matches('/').count() > 2 =>
+        {
             found.pop();
         }
         _ => {}
@@ -147,9 +162,13 @@ pub(crate) fn page(store: &Broken, query: &List) -> Page {
         && let Some(Cursor::Key(last)) = &query.after
     {
         // How many keys there were before the cursor, counted now.
-        let before = found.iter().filter(|item| matches!(item, Item::Entry(key, _) if key <= last)).count();
+        let before =
+            found.iter().filter(|item| matches!(item, Item::Entry(key, _) if key <= last)).count();
         let state = store.core.lock();
-        let gone = state.graves.values().filter(|slot| slot.key <= *last && !state.map.contains_key(slot.key.as_str()));
+        let gone = state
+            .graves
+            .values()
+            .filter(|slot| slot.key <= *last && !state.map.contains_key(slot.key.as_str()));
         let skip = (before + gone.count().min(1)).min(found.len());
         drop(state);
         found.drain(..skip);
@@ -169,7 +188,9 @@ pub(crate) fn page(store: &Broken, query: &List) -> Page {
     }
     match bug {
         Bug::EndsWhenFull if query.after.is_some() => page.next = None,
-        Bug::NeverEnds if page.next.is_none() => page.next = query.after.clone().or_else(|| last.clone()),
+        Bug::NeverEnds if page.next.is_none() => {
+            page.next = query.after.clone().or_else(|| last.clone())
+        }
         Bug::ListCut1000 if limit == 1000 => page.next = None,
         Bug::ListCut100 if found.len() == 100 => page.next = None,
         Bug::ListDup1000 if found.len() >= 999 && more => {
@@ -199,7 +220,8 @@ pub(crate) fn namespaces(store: &Broken) -> Vec<Namespace> {
         keys.extend(state.graves.values().map(|slot| slot.key.clone()));
     }
     keys.sort();
-    let firsts = keys.iter().filter_map(|key| key.as_str().split('/').next()).filter_map(Namespace::parse);
+    let firsts =
+        keys.iter().filter_map(|key| key.as_str().split('/').next()).filter_map(Namespace::parse);
     let mut found: Vec<_> = firsts.collect();
     if bug != Bug::NsUnsorted {
         found.sort();

@@ -2,6 +2,9 @@
 //! check named for it, with three seeds, at the default case count; and a store without a bug, in
 //! which nothing may be found.
 
+#[path = "../journal_store/mod.rs"]
+mod journal_store;
+mod layers;
 mod listing;
 mod names;
 mod store;
@@ -15,10 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use larder_conformance::run::{Battery, Settings};
 use larder_conformance::report::Verdict;
+use larder_conformance::run::{Battery, Settings};
 use larder_conformance::{AnySubject, InProcess, Opened, Subject, checks};
 
+use journal_store::{Flaw, Journal};
+use layers::{LAYERS, SloppyLayer};
 use store::{Broken, Core};
 use table::{BUGS, Bug};
 
@@ -95,13 +100,72 @@ struct Fate {
     said: String,
 }
 
-fn try_mutant((bug, name, killer, story): (Bug, &'static str, &'static str, &'static str)) -> Fate {
+/// Flaws of a durable store, which need files, restarts and other processes to show.
+const FLAWS: &[(Flaw, &str, &str, &str)] = &[
+    (Flaw::StartsAnew, "StartsAnew", "X-01", "what was kept is removed when the store is opened"),
+    (
+        Flaw::ClaimsNotDurable,
+        "ClaimsNotDurable",
+        "X-02",
+        "promises not to survive a restart, and does",
+    ),
+    (Flaw::DropsLast, "DropsLast", "X-03", "the last write is lost when the store is opened"),
+    (Flaw::WritesLater, "WritesLater", "X-05", "writes are acknowledged first and written later"),
+    (Flaw::ChangeByChange, "ChangeByChange", "X-04", "a batch is written change by change"),
+    (Flaw::RewritesOnOpen, "RewritesOnOpen", "X-06", "opening rewrites the file in place"),
+    (Flaw::KnowsItsPlace, "KnowsItsPlace", "X-07", "the store holds the path of its directory"),
+    (Flaw::SeesOwnOnly, "SeesOwnOnly", "X-08", "a process does not see what others write"),
+    (Flaw::NoLock, "NoLock", "X-09", "processes do not wait for each other"),
+    (Flaw::ClaimsNotShared, "ClaimsNotShared", "X-10", "promises not to be shared, and is"),
+    (Flaw::StaleLock, "StaleLock", "X-11", "a lock file outlives its process"),
+    (Flaw::ForgetsDeletes, "ForgetsDeletes", "X-12", "deletions are not written"),
+    (Flaw::FoldsInFile, "FoldsInFile", "X-13", "names are folded in the file"),
+];
+
+/// A durable store with a flaw.
+struct Flawed(Flaw, &'static str);
+
+impl Subject for Flawed {
+    fn name(&self) -> &'static str {
+        self.1
+    }
+
+    async fn open(&self, home: &Path) -> Opened {
+        Ok(larder_conformance::blocking(Journal::open(home, self.0)?))
+    }
+}
+
+/// A mutant, its name, the check that must find it, and its story.
+type Planted = (AnySubject, &'static str, &'static str, &'static str);
+
+/// All mutants; made anew for each seed, so that none remembers.
+fn all_mutants() -> Vec<Planted> {
+    let plain = BUGS.iter().map(|&(bug, name, killer, story)| {
+        (AnySubject::new(Mutant::new(bug, name)), name, killer, story)
+    });
+    let layers = LAYERS.iter().map(|&(sloppy, name, killer, story)| {
+        (
+            AnySubject::new(SloppyLayer { sloppy, name, homes: InProcess::new() }),
+            name,
+            killer,
+            story,
+        )
+    });
+    let flawed = FLAWS.iter().map(|&(flaw, name, killer, story)| {
+        (AnySubject::new(Flawed(flaw, name)), name, killer, story)
+    });
+    plain.chain(layers).chain(flawed).collect()
+}
+
+fn try_mutant((subject, name, killer, story): &Planted) -> Fate {
+    let (name, killer, story) = (*name, *killer, *story);
     let check = checks::all().into_iter().find(|check| check.number == killer);
-    let mut fate = Fate { name, killer, story, found: 0, said: format!("there is no check {killer}") };
+    let mut fate =
+        Fate { name, killer, story, found: 0, said: format!("there is no check {killer}") };
     let Some(check) = check else { return fate };
     for seed in SEEDS {
         let settings = Settings { seed, patience: Duration::from_secs(4), ..Settings::default() };
-        let verdict = match Battery::new(AnySubject::new(Mutant::new(bug, name)), settings) {
+        let verdict = match Battery::new(subject.clone(), settings) {
             Ok(battery) => battery.run(&check).verdict,
             Err(failure) => Verdict::Fail(failure),
         };
@@ -116,12 +180,14 @@ fn try_mutant((bug, name, killer, story): (Bug, &'static str, &'static str, &'st
     fate
 }
 
-/// All checks on the store without a bug.
+/// Stores without a bug, in which nothing may be found.
+const SOUND: [(Bug, &str); 2] = [(Bug::None, "no bug"), (Bug::NoneNotAtomic, "no bug, not atomic")];
+
+/// All checks on the stores without a bug.
 fn try_sound() -> Vec<String> {
-    let subjects = [(Bug::None, "no bug"), (Bug::NoneNotAtomic, "no bug, not atomic")];
     let found = SEEDS.map(|seed| {
         // Each kind of sound store with at least one seed.
-        let (bug, name) = subjects[usize::from(seed == SEEDS[1])];
+        let (bug, name) = SOUND[usize::from(seed == SEEDS[1])];
         let subject = AnySubject::new(Mutant::new(bug, name));
         let settings = Settings { seed, ..Settings::default() };
         match Battery::new(subject, settings) {
@@ -129,7 +195,9 @@ fn try_sound() -> Vec<String> {
             Ok(battery) => {
                 let findings = battery.run_all().findings.into_iter();
                 let bad = findings.filter_map(|finding| match finding.verdict {
-                    Verdict::Fail(failure) => Some(format!("{} (seed {seed}): {failure}", finding.number)),
+                    Verdict::Fail(failure) => {
+                        Some(format!("{} (seed {seed}): {failure}", finding.number))
+                    }
                     _ => None,
                 });
                 bad.collect()
@@ -140,6 +208,12 @@ fn try_sound() -> Vec<String> {
 }
 
 fn main() -> ExitCode {
+    // Other processes of the durable mutants.
+    let mut subjects: Vec<_> = all_mutants().into_iter().map(|(subject, ..)| subject).collect();
+    subjects.extend(SOUND.map(|(bug, name)| AnySubject::new(Mutant::new(bug, name))));
+    if let Some(code) = larder_conformance::runner::serve_if_asked(&subjects) {
+        return code;
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut out = io::stdout().lock();
     if args.iter().any(|arg| arg == "--list") {
@@ -148,10 +222,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let wanted = args.iter().find(|arg| !arg.starts_with('-') && *arg != "mutants");
-    let chosen: Vec<_> = BUGS
-        .iter()
-        .filter(|(_, name, killer, _)| wanted.is_none_or(|wanted| wanted == name || wanted == killer))
-        .copied()
+    let chosen: Vec<_> = all_mutants()
+        .into_iter()
+        .filter(|(_, name, killer, _)| {
+            wanted.is_none_or(|wanted| wanted == name || wanted == killer)
+        })
         .collect();
     let next = AtomicUsize::new(0);
     let mut fates: Vec<(usize, Fate)> = Vec::new();
@@ -164,7 +239,7 @@ fn main() -> ExitCode {
                 loop {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     let Some(bug) = chosen.get(nth) else { break };
-                    if sender.send((nth, try_mutant(*bug))).is_err() {
+                    if sender.send((nth, try_mutant(bug))).is_err() {
                         break;
                     }
                 }
@@ -180,7 +255,11 @@ fn main() -> ExitCode {
     let survivors: Vec<_> = fates.iter().filter(|(_, fate)| fate.found < SEEDS.len()).collect();
     for (_, fate) in &fates {
         let mark = if fate.found == SEEDS.len() { "killed" } else { "SURVIVED" };
-        let _ = writeln!(out, "{mark} {:24} by {} with {} of 3 seeds: {}", fate.name, fate.killer, fate.found, fate.story);
+        let _ = writeln!(
+            out,
+            "{mark} {:24} by {} with {} of 3 seeds: {}",
+            fate.name, fate.killer, fate.found, fate.story
+        );
         if fate.found < SEEDS.len() || wanted.is_some() {
             let said: String = fate.said.chars().take(1500).collect();
             let _ = writeln!(out, "    {said}");
@@ -189,8 +268,13 @@ fn main() -> ExitCode {
     for finding in &sound {
         let _ = writeln!(out, "FALSE ALARM {finding}");
     }
-    let killers: std::collections::BTreeSet<_> = fates.iter().map(|(_, fate)| fate.killer).collect();
-    let idle: Vec<_> = checks::all().iter().map(|check| check.number).filter(|number| !killers.contains(number)).collect();
+    let killers: std::collections::BTreeSet<_> =
+        fates.iter().map(|(_, fate)| fate.killer).collect();
+    let idle: Vec<_> = checks::all()
+        .iter()
+        .map(|check| check.number)
+        .filter(|number| !killers.contains(number))
+        .collect();
     if wanted.is_none() {
         let _ = writeln!(out, "\nchecks that are named for no mutant: {}", idle.join(" "));
     }

@@ -13,11 +13,16 @@ pub(crate) fn place(bug: Bug, key: &Key) -> String {
     let (namespace, path) = (key.namespace_str(), key.path());
     let path = match bug {
         Bug::CaseFold => path.to_ascii_lowercase(),
-        Bug::UnicodeCaseFold => {
-            path.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.to_lowercase().to_string() }).collect()
+        Bug::UnicodeCaseFold => path
+            .chars()
+            .map(|c| if c.is_ascii() { c.to_string() } else { c.to_lowercase().to_string() })
+            .collect(),
+        Bug::NfcNormalize => {
+            path.replace("e\u{301}", "é").replace("n\u{303}", "ñ").replace('\u{212b}', "Å")
         }
-        Bug::NfcNormalize => path.replace("e\u{301}", "é").replace("n\u{303}", "ñ").replace('\u{212b}', "Å"),
-        Bug::NfkcNormalize => path.replace('ﬁ', "fi").replace('ｆ', "f").replace('①', "1").replace('²', "2"),
+        Bug::NfkcNormalize => {
+            path.replace('ﬁ', "fi").replace('ｆ', "f").replace('①', "1").replace('²', "2")
+        }
         Bug::TrimDots => segments(path, |s| s.trim_end_matches('.').into()),
         Bug::TrimSpaces => segments(path, |s| s.trim().into()),
         Bug::ColonCut => segments(path, |s| s.split(':').next().unwrap_or(s).into()),
@@ -29,11 +34,15 @@ pub(crate) fn place(bug: Bug, key: &Key) -> String {
         Bug::QuoteDoubled => path.replace("''", "'"),
         Bug::EntityDecode => path.replace("&amp;", "&").replace("&lt;", "<"),
         Bug::ZeroWidthStripped => path.replace(['\u{200b}', '\u{feff}'], ""),
-        Bug::EmojiMangled => path.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect(),
+        Bug::EmojiMangled => {
+            path.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
+        }
         Bug::SegmentCut200 => segments(path, |s| cut(s, 200).into()),
         Bug::KeyCut1000 => cut(path, 1000 - namespace.len()).into(),
         Bug::LockClobbers if path.ends_with(".lock") => ".lock".into(),
-        Bug::NumberFold => segments(path, |s| s.parse::<f64>().map_or_else(|_| s.into(), |n| n.to_string())),
+        Bug::NumberFold => {
+            segments(path, |s| s.parse::<f64>().map_or_else(|_| s.into(), |n| n.to_string()))
+        }
         Bug::BackslashToSlash => path.replace('\\', "/"),
         Bug::SlashToDash => path.replace('/', "-"),
         Bug::LookAlikes => path.replace('а', "a").replace('о', "o"),
@@ -44,7 +53,8 @@ pub(crate) fn place(bug: Bug, key: &Key) -> String {
             kept.join("/")
         }
         Bug::ShortHash => {
-            let hash = path.bytes().fold(7_u32, |hash, b| hash.wrapping_mul(31).wrapping_add(b.into()));
+            let hash =
+                path.bytes().fold(7_u32, |hash, b| hash.wrapping_mul(31).wrapping_add(b.into()));
             (hash % 64).to_string()
         }
         Bug::LongNamesWrong if path.len() > 12 => {
@@ -78,7 +88,9 @@ pub(crate) fn shows(bug: Bug, prefix: &Prefix, key: &Key, cursor_space: Option<&
     let top = prefix.as_str() == prefix.namespace().everything().as_str();
     let text = prefix.as_str().trim_end_matches('/');
     match bug {
-        Bug::StringPrefix if !top => key.as_str().starts_with(text) && key.namespace() == *prefix.namespace(),
+        Bug::StringPrefix if !top => {
+            key.as_str().starts_with(text) && key.namespace() == *prefix.namespace()
+        }
         Bug::NsPrefix if top && !text.is_empty() => key.namespace_str().starts_with(text),
         Bug::LikePrefix => {
             like(prefix.as_str(), key.as_str()) && key.namespace() == *prefix.namespace()
@@ -86,7 +98,9 @@ pub(crate) fn shows(bug: Bug, prefix: &Prefix, key: &Key, cursor_space: Option<&
         Bug::NsLike if top => like(prefix.as_str(), key.as_str()),
         Bug::NsIgnored if top => true,
         Bug::RootListsAll if prefix.as_str().is_empty() => true,
-        Bug::CursorNs if top => cursor_space.unwrap_or(prefix.namespace().as_str()) == key.namespace_str(),
+        Bug::CursorNs if top => {
+            cursor_space.unwrap_or(prefix.namespace().as_str()) == key.namespace_str()
+        }
         Bug::KeyAsFolder => prefix.contains(key) || key.as_str() == text,
         _ => prefix.contains(key),
     }
@@ -103,7 +117,9 @@ pub(crate) fn sort(bug: Bug, keys: &mut [Key]) {
     match bug {
         Bug::WalkOrder => keys.sort_by(|a, b| a.as_str().split('/').cmp(b.as_str().split('/'))),
         Bug::CaseOrder => keys.sort_by_key(|key| (key.as_str().to_lowercase(), key.clone())),
-        Bug::Utf16Order => keys.sort_by(|a, b| a.as_str().encode_utf16().cmp(b.as_str().encode_utf16())),
+        Bug::Utf16Order => {
+            keys.sort_by(|a, b| a.as_str().encode_utf16().cmp(b.as_str().encode_utf16()))
+        }
         Bug::ReverseOrder => {
             keys.sort();
             keys.reverse();

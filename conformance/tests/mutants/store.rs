@@ -78,7 +78,8 @@ impl Core {
             locks: Mutex::default(),
         };
         if bug == Bug::NewHasContent {
-            let key = Namespace::parse("team").and_then(|team| team.key_from_physical("team/.system"));
+            let key =
+                Namespace::parse("team").and_then(|team| team.key_from_physical("team/.system"));
             let key = key.expect("a good key");
             let change = Change::Put { key, bytes: "x".into(), expect: Expect::Any };
             core.lock().carry_out(bug, change, 0);
@@ -140,7 +141,10 @@ impl State {
     fn holds(&self, bug: Bug, change: &Change, earlier: Option<&Change>, handle: u64) -> bool {
         let at = place(bug, change.key());
         let delete = matches!(change, Change::Delete { .. });
-        if bug == Bug::GuardIgnored || (bug == Bug::GuardedDeleteIgnored && delete) || self.stuck.contains(&at) {
+        if bug == Bug::GuardIgnored
+            || (bug == Bug::GuardedDeleteIgnored && delete)
+            || self.stuck.contains(&at)
+        {
             return !self.stuck.contains(&at);
         }
         let slot = self.map.get(&at);
@@ -150,14 +154,17 @@ impl State {
             None => match bug {
                 Bug::EmptyIsAbsent => slot.is_some_and(|slot| !slot.bytes.is_empty()),
                 Bug::GuardSeesFolder => {
-                    slot.is_some() || self.map.keys().any(|other| other.starts_with(&format!("{at}/")))
+                    slot.is_some()
+                        || self.map.keys().any(|other| other.starts_with(&format!("{at}/")))
                 }
                 _ => slot.is_some(),
             },
         };
         match change.expect() {
             Expect::Any => true,
-            Expect::Absent => !there || bug == Bug::AbsentIgnored || (bug == Bug::DeleteAbsentHolds && delete),
+            Expect::Absent => {
+                !there || bug == Bug::AbsentIgnored || (bug == Bug::DeleteAbsentHolds && delete)
+            }
             Expect::At(_) if bug == Bug::AtNeverHolds => false,
             Expect::At(_) if bug == Bug::AtMissingHolds && slot.is_none() => true,
             Expect::At(version) => {
@@ -165,7 +172,10 @@ impl State {
                 if bug == Bug::GuardExpires && slot.second != second() {
                     return false;
                 }
-                if bug == Bug::SecondWins && slot.version > 1 && version.as_number() == Some(slot.version - 1) {
+                if bug == Bug::SecondWins
+                    && slot.version > 1
+                    && version.as_number() == Some(slot.version - 1)
+                {
                     return slot.by != handle;
                 }
                 let older = version.as_number().is_some_and(|number| number <= slot.version);
@@ -189,9 +199,13 @@ impl State {
             Bug::CrLf => value.retain(|byte| *byte != b'\r'),
             Bug::Utf8Lossy => value = String::from_utf8_lossy(&value).into_owned().into_bytes(),
             Bug::ValueTrimmed => value = value.trim_ascii().to_vec(),
-            Bug::BomStripped => value = value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&value).to_vec(),
+            Bug::BomStripped => {
+                value = value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&value).to_vec()
+            }
             Bug::GzipSniffed if value.starts_with(b"\x1f\x8b") => value.clear(),
-            Bug::RunsCollapsed if value.len() > 200_000 && value[1000..].iter().all(|b| *b == 0) => {
+            Bug::RunsCollapsed
+                if value.len() > 200_000 && value[1000..].iter().all(|b| *b == 0) =>
+            {
                 value.truncate(100_000);
             }
             Bug::ValueCut64K => value.truncate(65_536),
@@ -238,15 +252,22 @@ impl State {
         }
         let path = key.path().to_owned();
         if bug == Bug::InterleavedLost
-            && self.last_write.as_ref().is_some_and(|(s, p)| *s != space && *p == path && p.len() < 4)
+            && self
+                .last_write
+                .as_ref()
+                .is_some_and(|(s, p)| *s != space && *p == path && p.len() < 4)
         {
             self.last_write = None;
             return;
         }
         match bug {
             Bug::FileReplacesFolder => {
-                let upper: Vec<_> =
-                    self.map.keys().filter(|other| at.starts_with(&format!("{other}/"))).cloned().collect();
+                let upper: Vec<_> = self
+                    .map
+                    .keys()
+                    .filter(|other| at.starts_with(&format!("{other}/")))
+                    .cloned()
+                    .collect();
                 upper.iter().for_each(|other| drop(self.map.remove(other)));
             }
             Bug::ParentPutLosesChild => {
@@ -263,7 +284,10 @@ impl State {
             Bug::NsLastWins => {
                 let others = self.map.values().filter(|slot| {
                     let other = slot.key.namespace_str();
-                    slot.key.path() == path && other != space && other.starts_with(&space) && space.len() > 1
+                    slot.key.path() == path
+                        && other != space
+                        && other.starts_with(&space)
+                        && space.len() > 1
                 });
                 let places: Vec<_> = others.map(|slot| place(bug, &slot.key)).collect();
                 for other in places {
@@ -274,8 +298,12 @@ impl State {
             }
             Bug::NsResurrects => {
                 if !self.map.keys().any(|other| other.starts_with(&format!("{space}/"))) {
-                    let back: Vec<_> =
-                        self.graves.values().filter(|slot| slot.key.namespace_str() == space).cloned().collect();
+                    let back: Vec<_> = self
+                        .graves
+                        .values()
+                        .filter(|slot| slot.key.namespace_str() == space)
+                        .cloned()
+                        .collect();
                     for slot in back {
                         self.map.insert(place(bug, &slot.key), slot);
                     }
@@ -311,7 +339,8 @@ impl State {
         };
         self.map.insert(at, slot);
         if bug == Bug::Lru200 && self.map.len() > 200 {
-            let oldest = self.map.iter().min_by_key(|(_, slot)| slot.version).map(|(at, _)| at.clone());
+            let oldest =
+                self.map.iter().min_by_key(|(_, slot)| slot.version).map(|(at, _)| at.clone());
             oldest.map(|at| self.map.remove(&at));
         }
     }
@@ -432,7 +461,9 @@ impl Broken {
         let fresh = slot.written.elapsed() < Duration::from_micros(400);
         let mut bytes = slot.bytes.clone();
         match (bug, &slot.old) {
-            (Bug::HandleCaches, Some(old)) if slot.by != self.id && slot.writes > 0 => bytes = old.clone(),
+            (Bug::HandleCaches, Some(old)) if slot.by != self.id && slot.writes > 0 => {
+                bytes = old.clone()
+            }
             (Bug::TwoHandlesLastByte, Some(_)) if slot.by != self.id && bytes.len() > 1 => {
                 bytes.truncate(bytes.len() - 1);
             }
@@ -464,7 +495,8 @@ impl Broken {
                     }
                 }
                 let before = steps[..nth].iter().rev();
-                let mut earlier = before.filter_map(|step| step.iter().find(|other| other.key() == change.key()));
+                let mut earlier =
+                    before.filter_map(|step| step.iter().find(|other| other.key() == change.key()));
                 let earlier = if bug == Bug::GuardsSeeStart { None } else { earlier.next() };
                 if !state.holds(bug, change, earlier, self.id) {
                     if found.is_none() || bug == Bug::LastFailureNamed {
@@ -480,15 +512,22 @@ impl Broken {
     fn remains(&self, state: &mut State, steps: &[Vec<Change>], failed: usize, key: &Key) -> Error {
         let bug = self.bug();
         let before: Vec<Change> = match bug {
-            Bug::EarlierStepsStay | Bug::NoneNotAtomic => steps[..failed].iter().flatten().cloned().collect(),
+            Bug::EarlierStepsStay | Bug::NoneNotAtomic => {
+                steps[..failed].iter().flatten().cloned().collect()
+            }
             Bug::StepKeepsEarlierChanges => {
                 steps[failed].iter().take_while(|change| change.key() != key).cloned().collect()
             }
-            Bug::LaterStepsDone => [&steps[..failed], &steps[failed + 1..]].concat().into_iter().flatten().collect(),
-            Bug::RefusedButStored => steps[failed].to_vec(),
-            Bug::LoserLeaves => {
-                steps.iter().flatten().filter(|change| *change.expect() == Expect::Any).cloned().collect()
+            Bug::LaterStepsDone => {
+                [&steps[..failed], &steps[failed + 1..]].concat().into_iter().flatten().collect()
             }
+            Bug::RefusedButStored => steps[failed].to_vec(),
+            Bug::LoserLeaves => steps
+                .iter()
+                .flatten()
+                .filter(|change| *change.expect() == Expect::Any)
+                .cloned()
+                .collect(),
             _ => Vec::new(),
         };
         before.into_iter().for_each(|change| state.carry_out(bug, change, self.id));
@@ -516,12 +555,15 @@ impl Broken {
         let at = place(self.bug(), change.key());
         let refused = match (self.bug(), change) {
             (Bug::ZipRefused, Change::Put { bytes, .. }) => bytes.starts_with(b"PK\x03\x04"),
-            (Bug::SegmentRefused244, Change::Put { key, .. }) => key.path().split('/').any(|s| s.len() > 243),
+            (Bug::SegmentRefused244, Change::Put { key, .. }) => {
+                key.path().split('/').any(|s| s.len() > 243)
+            }
             (Bug::FileBlocksFolder, Change::Put { .. }) => {
                 state.map.keys().any(|other| at.starts_with(&format!("{other}/")))
             }
             (Bug::UnderscoresRefused, Change::Put { key, .. }) => {
-                key.namespace_str().starts_with('_') && key.namespace_str().trim_matches('_').is_empty()
+                key.namespace_str().starts_with('_')
+                    && key.namespace_str().trim_matches('_').is_empty()
             }
             (Bug::DeleteMissingFails, Change::Delete { .. }) => !state.map.contains_key(&at),
             (Bug::DeleteAgainFails, Change::Delete { .. }) => {
@@ -542,7 +584,9 @@ impl Broken {
                 steps.iter_mut().for_each(|step| step.truncate(1));
             }
             Bug::StepsBackwards | Bug::StepsVisibleBackwards => steps.reverse(),
-            Bug::BatchCut1000 if count > 1000 => steps.iter_mut().for_each(|step| step.truncate(1000)),
+            Bug::BatchCut1000 if count > 1000 => {
+                steps.iter_mut().for_each(|step| step.truncate(1000))
+            }
             Bug::ValuesShifted if count > 20 => {
                 for step in &mut steps {
                     let values: Vec<_> = step
@@ -560,7 +604,9 @@ impl Broken {
                 }
             }
             Bug::GuardedOnly if guarded => {
-                steps.iter_mut().for_each(|step| step.retain(|change| *change.expect() != Expect::Any));
+                steps
+                    .iter_mut()
+                    .for_each(|step| step.retain(|change| *change.expect() != Expect::Any));
             }
             _ => {}
         }
@@ -592,10 +638,21 @@ impl Storage for Broken {
     fn promises(&self) -> Promises {
         let written = self.bug() == Bug::PromisesChange && self.core.lock().last > 0;
         let atomic = !matches!(self.bug(), Bug::NoneNotAtomic | Bug::LaterStepsDone);
-        Promises { atomic_batches: atomic && !written, survives_restart: false, shared_between_processes: false }
+        Promises {
+            atomic_batches: atomic && !written,
+            survives_restart: false,
+            shared_between_processes: false,
+        }
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Object>> {
+        if self.bug() == Bug::LockHeldByRead {
+            while self.core.turn.swap(true, Ordering::Acquire) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            tokio::task::yield_now().await;
+            self.core.turn.store(false, Ordering::Release);
+        }
         Ok(self.look(key))
     }
 
@@ -608,7 +665,9 @@ impl Storage for Broken {
             Bug::SizeOfFirst => stat.size = slot.map_or(0, |slot| slot.first_size),
             Bug::SizeIn32 => stat.size &= 0xffff,
             Bug::EmptyNotStatted if stat.size == 0 => return Ok(None),
-            Bug::StatVersionDiffers => stat.version = slot.map_or(1, |slot| slot.version + 1000).into(),
+            Bug::StatVersionDiffers => {
+                stat.version = slot.map_or(1, |slot| slot.version + 1000).into()
+            }
             _ => {}
         }
         Ok(Some(stat))
@@ -619,7 +678,7 @@ impl Storage for Broken {
         if bug == Bug::EmptyBatchFails && batch.is_empty() {
             return Err(failure("nothing to do"));
         }
-        if bug == Bug::LockAcrossAwait {
+        if matches!(bug, Bug::LockAcrossAwait | Bug::LockHeldOnDrop) {
             while self.core.turn.swap(true, Ordering::Acquire) {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -661,7 +720,10 @@ impl Storage for Broken {
                 .flatten()
                 .map(|change| match change {
                     Change::Put { bytes, key, .. } => {
-                        let before = state.map.get(&place(bug, key)).map_or(0, |s| s.bytes.len() as u64 + 100);
+                        let before = state
+                            .map
+                            .get(&place(bug, key))
+                            .map_or(0, |s| s.bytes.len() as u64 + 100);
                         (bytes.len() as u64 + 100).saturating_sub(before)
                     }
                     Change::Delete { .. } => 0,
@@ -688,7 +750,9 @@ impl Storage for Broken {
         }
         if bug == Bug::Traversal {
             for change in steps.iter().flatten() {
-                if let (Some((_, name)), Change::Put { bytes, .. }) = (change.key().path().split_once("%2e%2e/"), change) {
+                if let (Some((_, name)), Change::Put { bytes, .. }) =
+                    (change.key().path().split_once("%2e%2e/"), change)
+                {
                     let _ = std::fs::write(self.core.home.join("..").join(name), bytes);
                 }
             }
@@ -720,8 +784,11 @@ impl Storage for Broken {
                 let (half, len) = (bytes.len() / 2, bytes.len());
                 let partial = match bug {
                     Bug::TornOverwrite if there && len > 100 => {
-                        let old = state.map.get(&at).map(|slot| slot.bytes.clone()).unwrap_or_default();
-                        Some(Bytes::from([&bytes[..half], old.get(half..).unwrap_or_default()].concat()))
+                        let old =
+                            state.map.get(&at).map(|slot| slot.bytes.clone()).unwrap_or_default();
+                        Some(Bytes::from(
+                            [&bytes[..half], old.get(half..).unwrap_or_default()].concat(),
+                        ))
                     }
                     Bug::MixedWrites if len > 100 && there => Some(bytes.slice(..half)),
                     Bug::TornCreate if !there && len > 100 => Some(bytes.slice(..half)),
@@ -733,13 +800,18 @@ impl Storage for Broken {
                     gap(30);
                     state = self.core.lock();
                     if bug == Bug::MixedWrites {
-                        let first = state.map.get(&at).map(|slot| slot.bytes.slice(..slot.bytes.len().min(half)));
+                        let first = state
+                            .map
+                            .get(&at)
+                            .map(|slot| slot.bytes.slice(..slot.bytes.len().min(half)));
                         let mixed = [&first.unwrap_or_default()[..], &bytes[half..]].concat();
                         state.put(bug, key.clone(), mixed.into(), &Expect::Any, self.id);
                         continue;
                     }
                 }
-                let vanishes = matches!(bug, Bug::GoneDuringOverwrite | Bug::ListGap | Bug::NamespaceGap) && there;
+                let vanishes =
+                    matches!(bug, Bug::GoneDuringOverwrite | Bug::ListGap | Bug::NamespaceGap)
+                        && there;
                 if vanishes {
                     state.map.remove(&at);
                     drop(state);

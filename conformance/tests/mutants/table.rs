@@ -206,6 +206,8 @@ bugs! {
     EmptyingStale "C-17" "a listing shows keys that others deleted a moment ago",
     NamespaceGap "C-18" "a namespace is not listed while it is written",
     ReferenceRace "C-19" "guards are compared before the steps and not again",
+    LockHeldOnDrop "F-02" "a dropped write keeps its lock",
+    LockHeldByRead "F-03" "a dropped read keeps its lock",
     // Limits
     Lru200 "Q-01" "beyond 200 objects the oldest is dropped",
     ValueCut1M "Q-02" "values are cut at one megabyte",
