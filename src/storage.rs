@@ -38,6 +38,12 @@ use crate::key::{Key, Namespace, Prefix};
 pub mod blocking;
 pub mod memory;
 
+/// The locks of the stores in this process. The battery compiles `memory` a second time with those of
+/// a schedule explorer in this place.
+mod sync {
+    pub(super) use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+}
+
 /// What a storage call returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
     Batch, Change, Cursor, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat,
     Storage,

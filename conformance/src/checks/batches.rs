@@ -284,8 +284,7 @@ fn sees_earlier_steps(bench: &Bench) -> Outcome {
         conflict_on(&answer, &key("team", "b")),
         "`b` was put by the step before, but {answer:?}"
     );
-    let answer =
-        store.apply(batch(&[&[put("a", "x")], &[put_if("a", "y", Expect::At(version.clone()))]]));
+    let answer = store.apply(batch(&[&[put("a", "x")], &[put_if("a", "y", Expect::At(version))]]));
     ensure!(conflict_on(&answer, &place), "the step before replaced `a`, but {answer:?}");
     // Written by the earlier step alone, if that was kept.
     let left = store.read(&place)?;

@@ -738,15 +738,15 @@ fn versions_beside_writers(bench: &Bench) -> Outcome {
                 object.version
             );
         }
-        if let Some(stat) = handle.stat(&place)? {
-            if let Some(number) = seen.get(&stat.version) {
-                let size = numbered(*number).len() as u64;
-                ensure!(
-                    stat.size == size,
-                    "stat gives the version of {size} bytes with size {}",
-                    stat.size
-                );
-            }
+        if let Some(stat) = handle.stat(&place)?
+            && let Some(number) = seen.get(&stat.version)
+        {
+            let size = numbered(*number).len() as u64;
+            ensure!(
+                stat.size == size,
+                "stat gives the version of {size} bytes with size {}",
+                stat.size
+            );
         }
         Ok(())
     };

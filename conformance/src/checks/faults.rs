@@ -291,13 +291,19 @@ fn each_call_fails(bench: &Bench) -> Outcome {
 }
 
 fn stalled(bench: &Bench) -> Outcome {
-    let (store, _, below) = over(bench, |faulty| faulty.at(0, Fault::Stall))?;
+    let (store, faulty, below) = over(bench, |faulty| faulty.at(0, Fault::Stall))?;
     below.put(&key("team", "a"), "value")?;
     let hanging = Arc::clone(&store.0);
     let task = runtime().spawn(async move {
         let _ = hanging.get(&key("team", "slow")).await;
     });
-    std::thread::sleep(Duration::from_millis(5));
+    // The fault is for the first call below, so that one must be on its way.
+    for _ in 0..2000 {
+        if faulty.calls() > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let other = Arc::clone(&store.0);
     let answer = runtime().block_on(async move {
         let place = key("team", "a");
@@ -318,11 +324,8 @@ fn damage(bench: &Bench) -> Outcome {
     store.put(&well, "well")?;
     drop(store);
     damage(home.path(), &hurt);
-    let store = match bench.open(&home) {
-        Ok(store) => store,
-        // A store that says so when it is opened has said so.
-        Err(_) => return Ok(()),
-    };
+    // A store that says so when it is opened has said so.
+    let Ok(store) = bench.open(&home) else { return Ok(()) };
     match store.get(&hurt) {
         Err(Error::Corrupt { .. }) => Ok(()),
         Ok(Some(object)) if *object.bytes == [b'h'; 5000] => Ok(()),

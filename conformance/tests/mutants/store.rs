@@ -296,17 +296,17 @@ impl State {
                     }
                 }
             }
-            Bug::NsResurrects => {
-                if !self.map.keys().any(|other| other.starts_with(&format!("{space}/"))) {
-                    let back: Vec<_> = self
-                        .graves
-                        .values()
-                        .filter(|slot| slot.key.namespace_str() == space)
-                        .cloned()
-                        .collect();
-                    for slot in back {
-                        self.map.insert(place(bug, &slot.key), slot);
-                    }
+            Bug::NsResurrects
+                if !self.map.keys().any(|other| other.starts_with(&format!("{space}/"))) =>
+            {
+                let back: Vec<_> = self
+                    .graves
+                    .values()
+                    .filter(|slot| slot.key.namespace_str() == space)
+                    .cloned()
+                    .collect();
+                for slot in back {
+                    self.map.insert(place(bug, &slot.key), slot);
                 }
             }
             _ => {}
@@ -316,12 +316,13 @@ impl State {
             (Bug::Resurrects, Some(grave)) if before.is_none() => grave.bytes.clone(),
             _ => Self::keep(bug, bytes, before.as_ref()),
         };
-        if bug == Bug::KeepsHistory && before.as_ref().is_some_and(|slot| slot.writes == 500) {
-            if let Some(old) = before.clone() {
-                let name = format!("{}.v500", key.as_str());
-                if let Some(key) = key.namespace().key_from_physical(&name) {
-                    self.map.insert(place(bug, &key), Slot { key, ..old });
-                }
+        if bug == Bug::KeepsHistory
+            && before.as_ref().is_some_and(|slot| slot.writes == 500)
+            && let Some(old) = before.clone()
+        {
+            let name = format!("{}.v500", key.as_str());
+            if let Some(key) = key.namespace().key_from_physical(&name) {
+                self.map.insert(place(bug, &key), Slot { key, ..old });
             }
         }
         let version = self.next_version(bug, &at);
@@ -467,9 +468,13 @@ impl Broken {
             (Bug::TwoHandlesLastByte, Some(_)) if slot.by != self.id && bytes.len() > 1 => {
                 bytes.truncate(bytes.len() - 1);
             }
-            (Bug::StaleReads, Some(old)) if fresh && state.reads % 3 == 0 => bytes = old.clone(),
+            (Bug::StaleReads, Some(old)) if fresh && state.reads.is_multiple_of(3) => {
+                bytes = old.clone()
+            }
             (Bug::StaleByHandle, Some(old)) if fresh && slot.by != self.id => bytes = old.clone(),
-            (Bug::VersionLater, Some(old)) if fresh && state.reads % 2 == 0 => bytes = old.clone(),
+            (Bug::VersionLater, Some(old)) if fresh && state.reads.is_multiple_of(2) => {
+                bytes = old.clone()
+            }
             _ => {}
         }
         let object = Object { bytes, version: state.version(bug, slot, self.id) };
@@ -498,10 +503,10 @@ impl Broken {
                 let mut earlier =
                     before.filter_map(|step| step.iter().find(|other| other.key() == change.key()));
                 let earlier = if bug == Bug::GuardsSeeStart { None } else { earlier.next() };
-                if !state.holds(bug, change, earlier, self.id) {
-                    if found.is_none() || bug == Bug::LastFailureNamed {
-                        found = Some((nth, change.key().clone()));
-                    }
+                if !state.holds(bug, change, earlier, self.id)
+                    && (found.is_none() || bug == Bug::LastFailureNamed)
+                {
+                    found = Some((nth, change.key().clone()));
                 }
             }
         }
