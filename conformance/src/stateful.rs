@@ -61,27 +61,38 @@ pub(crate) fn explore(bench: &Bench, mix: Mix, usual: u32) -> Outcome {
     replay_kept(bench, mix)?;
     let cases = bench.rounds(usual);
     let coverage = RefCell::new(Coverage::default());
+    // Until everything came up that is to come up; a few cases more are enough for that.
+    for round in 0..EXTENSIONS {
+        draw(bench, mix, cases, round, &coverage)?;
+        if cases < usual || coverage.borrow().missing(mix).is_empty() {
+            return Ok(());
+        }
+    }
+    let missing = coverage.borrow().missing(mix).join(", no ");
+    Err(Failure::inconclusive(format!(
+        "in {} cases there was no {missing}",
+        cases * u32::from(EXTENSIONS)
+    )))
+}
+
+/// How often a run that was too poor goes on.
+const EXTENSIONS: u8 = 5;
+
+/// Draws so many programs and runs them.
+fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Coverage>) -> Outcome {
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&bench.seed.to_le_bytes());
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    seed[8] = round;
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(config, rng);
     let answer = runner.run(&programs(mix), |program| {
         run(bench, mix, &program, &mut coverage.borrow_mut())
             .map_err(|failure| TestCaseError::fail(failure.what))
     });
     match answer {
-        Ok(()) => {
-            let missing = coverage.borrow().missing(mix);
-            if cases < usual || missing.is_empty() {
-                return Ok(());
-            }
-            Err(Failure::inconclusive(format!(
-                "in {cases} cases there was no {}",
-                missing.join(", no ")
-            )))
-        }
+        Ok(()) => Ok(()),
         Err(TestError::Fail(reason, program)) => {
             keep(bench, &program);
             let again = run(bench, mix, &program, &mut Coverage::default());
