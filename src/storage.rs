@@ -35,9 +35,16 @@ use bytes::Bytes;
 
 use crate::key::{Key, Namespace, Prefix};
 
+pub mod blocking;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+
+/// The locks of the stores in this process. The battery compiles `memory` a second time with those of
+/// a schedule explorer in this place.
+mod sync {
+    pub(super) use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+}
 
 /// What a storage call returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,1 +1,127 @@
-//! The storage contract of Larder as tests.
+//! The storage contract of Larder as tests: hold any store to it.
+//!
+//! # For authors of stores
+//!
+//! Implement [`Storage`], or only its blocking twin [`BlockingStorage`]. Then the whole of
+//! `tests/conformance.rs` is:
+//!
+//! ```no_run
+//! # use larder::storage::memory::Memory;
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use larder_conformance::{Opened, Subject};
+//!
+//! struct MyStore;
+//!
+//! impl Subject for MyStore {
+//!     /// The same home shows the same data; other homes share nothing with it.
+//!     async fn open(&self, home: &Path) -> Opened {
+//!         // With a blocking store: Ok(larder_conformance::blocking(Store::open(home)?))
+//!         # let _ = home;
+//!         # type Store = Memory;
+//!         Ok(Arc::new(Store::new()))
+//!     }
+//! }
+//!
+//! larder_conformance::main!(MyStore);
+//! ```
+//!
+//! and in `Cargo.toml`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! larder-conformance = "0.1"
+//!
+//! [[test]]
+//! name = "conformance"
+//! harness = false    # the battery brings its own runner, so that "not checked" can be said
+//!
+//! [profile.dev.package.larder-conformance]    # four times faster; profiles are not inherited
+//! opt-level = 1
+//! [profile.dev.package.proptest]
+//! opt-level = 2
+//! ```
+//!
+//! `cargo test` then shows one named test per property. Filters, `--exact`, `--skip`, `--list` and
+//! `--test-threads` work as usual: `cargo test -- X-04`. A check that is added to the battery reaches
+//! every store; nothing is copied.
+//!
+//! # Promises
+//!
+//! What a store says in [`Promises`](larder::storage::Promises) is tested, and so is the opposite of
+//! what it does not say: a store that does not promise to survive a restart must be empty after one.
+//! What cannot be tried on a store is listed as `ignored` with the reason, and again at the end of
+//! the run under `not checked`; no check passes without having tried.
+//!
+//! # Reading a failure
+//!
+//! ```text
+//! ---- M-01 Any history of one handle in one namespace is answered as the model answers it (sentences 1 to 8)
+//! apply 0 ns: put ns:a 0/5/8 any: get "ns/a" gave "<0><0", not "<8><8"
+//! apply 0 ns: put ns:a 0/5/0 any
+//! apply 0 ns: put ns:a 0/5/8 any
+//! again: LARDER_CONFORMANCE_SEED=0 LARDER_CONFORMANCE_CASES=64 cargo test -- 'mystore::M-01'
+//! ```
+//!
+//! First the number, the sentence and where the contract says so; then what was expected and what
+//! came; then the smallest program that shows it, one operation a line: `apply HANDLE NAMESPACE:` with
+//! `put KEY KIND/LENGTH/MARK GUARD` and `delete KEY GUARD`, steps separated by `then`. Such programs
+//! are kept in `conformance-regressions/` beside your `Cargo.toml` and run first from then on; keep
+//! them in your repository. Failures of the concurrent checks show a table of overlapping calls; the
+//! same seed makes the same plan, though not the same interleaving. `inconclusive` means that the run
+//! was too poor to tell, which is a failure of the run.
+//!
+//! # Time and memory
+//!
+//! `LARDER_CONFORMANCE_CASES` (default 64) scales everything: programs, races, kills.
+//! `LARDER_CONFORMANCE_SEED` is a number or `random`; a plain run uses 0, so that it is the same
+//! everywhere. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
+//! largest values written are of 8 MiB, the most objects 5,000 ([`Limits`] lowers both). A check that does
+//! not end within two minutes has failed.
+//!
+//! # The battery's own test
+//!
+//! `tests/mutants` holds the battery to more than two hundred stores with one planted bug each. Every
+//! one must be found by the check named for it, with three seeds, at the default case count, and
+//! nothing may be found in the stores without a bug.
+//!
+//! # The properties
+//!
+#![doc = include_str!("../PROPERTIES.md")]
+
+pub mod check;
+pub mod checks;
+pub mod faulty;
+pub mod linear;
+pub mod report;
+pub mod run;
+pub mod runner;
+pub mod wrappers;
+
+mod bench;
+mod model;
+mod names;
+mod ops;
+mod replay;
+mod stateful;
+mod subject;
+mod worker;
+
+pub use bench::DEFAULT_CASES;
+pub use larder;
+pub use larder::storage::{Storage, blocking::BlockingStorage};
+pub use subject::{AnySubject, BoxError, Damage, InProcess, Limits, Opened, Subject, blocking};
+
+/// Makes the test program: `larder_conformance::main!(MyStore);`, or several subjects.
+#[macro_export]
+macro_rules! main {
+    ($($subject:expr),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::runner::main(
+                ::std::vec![$($crate::AnySubject::new($subject)),+],
+                env!("CARGO_MANIFEST_DIR"),
+            )
+        }
+    };
+}

@@ -1,0 +1,342 @@
+//! Other processes: this test program run again, holding a store open and doing as it is told.
+//!
+//! The parent sends a line, the worker does it and answers with a line, after the call came back. In
+//! the churn the worker writes on its own and acknowledges each write, until it is killed.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use larder::key::Key;
+use larder::storage::{Batch, Error, Expect, Version};
+use std::collections::HashMap;
+
+use crate::bench::{Bench, Handle, Home, Random, key, runtime, space};
+use crate::faulty::{Fault, Faulty};
+use crate::linear::Answer;
+use crate::model::{Change, Wants};
+use crate::report::{Failure, chain};
+use crate::subject::AnySubject;
+
+const SUBJECT: &str = "LARDER_CONFORMANCE_WORKER";
+const HOME: &str = "LARDER_CONFORMANCE_WORKER_HOME";
+const TASK: &str = "LARDER_CONFORMANCE_WORKER_TASK";
+
+/// When a write of a race applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Always,
+    Absent,
+    /// The value is the one this seat saw last.
+    Seen,
+}
+
+/// Someone who takes part in a race over numbered keys.
+pub(crate) trait Seat {
+    /// Reads; the value's number, or that nothing is known.
+    fn read(&mut self, place: usize) -> Result<Answer, Failure>;
+    /// Puts a number, or deletes.
+    fn write(&mut self, place: usize, value: Option<u32>, when: When) -> Answer;
+}
+
+/// The keys of races.
+pub(crate) fn place(nth: usize) -> Key {
+    key("team", ["a", "a/b", "a-b", "ab"][nth % 4])
+}
+
+/// A value that carries its number.
+pub(crate) fn numbered(value: u32) -> bytes::Bytes {
+    let len = [4, 40, 4000][value as usize % 3];
+    let mut bytes = value.to_be_bytes().to_vec();
+    bytes.resize(len, value as u8);
+    bytes.into()
+}
+
+/// The number a value carries; `None` for what no one wrote.
+pub(crate) fn number_of(bytes: &[u8]) -> Option<u32> {
+    let number = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?);
+    (numbered(number) == bytes).then_some(number)
+}
+
+/// A seat in this process.
+pub(crate) struct Local {
+    handle: Handle,
+    seen: HashMap<usize, Version>,
+}
+
+impl Local {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle, seen: HashMap::new() }
+    }
+}
+
+impl Seat for Local {
+    fn read(&mut self, nth: usize) -> Result<Answer, Failure> {
+        match self.handle.get(&place(nth)) {
+            Ok(None) => {
+                self.seen.remove(&nth);
+                Ok(Answer::Value(None))
+            }
+            Ok(Some(object)) => {
+                let shown = crate::bench::show(Some(&object.bytes));
+                let number = number_of(&object.bytes);
+                let number = number.ok_or_else(|| {
+                    Failure::new(format!("a read saw what nobody wrote: {shown}"))
+                })?;
+                self.seen.insert(nth, object.version);
+                Ok(Answer::Value(Some(number)))
+            }
+            Err(_) => Ok(Answer::Unknown),
+        }
+    }
+
+    fn write(&mut self, nth: usize, value: Option<u32>, when: When) -> Answer {
+        let expect = match (when, self.seen.get(&nth)) {
+            (When::Always, _) => Expect::Any,
+            (When::Absent, _) => Expect::Absent,
+            (When::Seen, Some(version)) => Expect::At(version.clone()),
+            (When::Seen, None) => Expect::At(Version::from("never seen")),
+        };
+        let result = match value {
+            Some(value) => self.handle.put_if(&place(nth), numbered(value), expect),
+            None => self.handle.delete_if(&place(nth), expect),
+        };
+        match result {
+            Ok(()) => Answer::Done,
+            Err(Error::Conflict { .. }) => Answer::Conflict,
+            Err(_) => Answer::Unknown,
+        }
+    }
+}
+
+/// The batch number `nth` of a churn: a few related keys in two or three steps.
+pub(crate) fn churn(seed: u64, nth: u64) -> Vec<Vec<Change>> {
+    let mut random = Random(seed ^ nth.wrapping_mul(0x9e37_79b9));
+    let names = ["a", "a/b", "a-b", "ab", "data/x.json", "refs/x"];
+    let mut steps = Vec::new();
+    for _ in 0..1 + random.below(3) {
+        let mut step: Vec<Change> = Vec::new();
+        for _ in 0..1 + random.below(2) {
+            let key = key("team", names[random.below(names.len())]);
+            if step.iter().all(|other| other.key != key) {
+                let value =
+                    (!random.one_in(4)).then(|| numbered(nth as u32 * 3 + random.below(3) as u32));
+                step.push(Change { key, value, wants: Wants::Anything });
+            }
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+pub(crate) fn batch_of(steps: &[Vec<Change>]) -> Batch {
+    let mut batch = Batch::new(&space("team"));
+    for step in steps {
+        batch.then();
+        for change in step {
+            match &change.value {
+                Some(value) => batch.put(change.key.clone(), value.clone()),
+                None => batch.delete(change.key.clone()),
+            }
+        }
+    }
+    batch
+}
+
+/// What a worker is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Task {
+    /// Answer line by line.
+    Serve,
+    /// Write batches from this number on, acknowledging each; end at the fault, if any.
+    Churn { seed: u64, from: u64, exit: Option<(u64, Fault)> },
+}
+
+impl Task {
+    fn text(self) -> String {
+        match self {
+            Self::Serve => "serve".into(),
+            Self::Churn { seed, from, exit } => {
+                let (at, fault) = match exit {
+                    Some((at, Fault::ExitAfter)) => (at, "after"),
+                    Some((at, _)) => (at, "before"),
+                    None => (0, "never"),
+                };
+                format!("churn {seed} {from} {at} {fault}")
+            }
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        if words.next()? == "serve" {
+            return Some(Self::Serve);
+        }
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (seed, from, at) = (number()?, number()?, number()?);
+        let exit = match words.next()? {
+            "before" => Some((at, Fault::ExitBefore)),
+            "after" => Some((at, Fault::ExitAfter)),
+            _ => None,
+        };
+        Some(Self::Churn { seed, from, exit })
+    }
+}
+
+/// Another process with a handle on the store.
+pub(crate) struct Worker {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// Starts one; it has not opened the store yet.
+    pub(crate) fn start(bench: &Bench, home: &Home, task: Task) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::new(format!("failed to start a process: {error}"));
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut child = Command::new(program)
+            .env(SUBJECT, bench.subject.name())
+            .env(HOME, home.path())
+            .env(TASK, task.text())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::new("a process without pipes"));
+        };
+        Ok(Self { child, to, from: BufReader::new(from) })
+    }
+
+    /// The next line the worker says; `None` when it is gone.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.from.read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) if !line.ends_with('\n') => None,
+            Ok(_) => Some(line.trim_end().to_owned()),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, line: &str) -> Option<String> {
+        writeln!(self.to, "{line}").ok()?;
+        self.line()
+    }
+
+    /// Ends it as the kernel ends a process: at once, wherever it is.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+    }
+
+    /// Waits until it is gone, and says how many writes it acknowledged until then.
+    pub(crate) fn drain(mut self) -> u64 {
+        let mut acknowledged = 0;
+        while let Some(line) = self.line() {
+            acknowledged += u64::from(line.starts_with("ack"));
+        }
+        let _ = self.child.wait();
+        acknowledged
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Seat for Worker {
+    fn read(&mut self, nth: usize) -> Result<Answer, Failure> {
+        match self.ask(&format!("read {nth}")).as_deref() {
+            Some("nothing") => Ok(Answer::Value(None)),
+            Some(line) => match line.strip_prefix("value ").map(str::parse) {
+                Some(Ok(number)) => Ok(Answer::Value(Some(number))),
+                _ if line.starts_with("broken") => Err(Failure::new(line.to_owned())),
+                _ => Ok(Answer::Unknown),
+            },
+            None => Ok(Answer::Unknown),
+        }
+    }
+
+    fn write(&mut self, nth: usize, value: Option<u32>, when: When) -> Answer {
+        let what = value.map_or_else(|| "delete".into(), |value| value.to_string());
+        match self.ask(&format!("write {nth} {what} {when:?}")).as_deref() {
+            Some("done") => Answer::Done,
+            Some("conflict") => Answer::Conflict,
+            _ => Answer::Unknown,
+        }
+    }
+}
+
+/// Does a worker's work if this process was started as one.
+pub(crate) fn serve_if_asked(subjects: &[AnySubject]) -> Option<ExitCode> {
+    let name = std::env::var(SUBJECT).ok()?;
+    let home = std::env::var_os(HOME)?;
+    let task = std::env::var(TASK).ok().and_then(|text| Task::parse(&text));
+    let subject = subjects.iter().find(|subject| subject.name() == name);
+    let (Some(subject), Some(task)) = (subject, task) else { return Some(ExitCode::from(3)) };
+    let say = |line: &str| writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+    let store = match runtime().block_on(subject.open(Path::new(&home))) {
+        Ok(store) => store,
+        Err(error) => {
+            let _ = say(&format!("refused {}", chain(&*error).replace('\n', " ")));
+            return Some(ExitCode::SUCCESS);
+        }
+    };
+    let _ = say("ready");
+    match task {
+        Task::Serve => serve(Local::new(Handle::new(store)), say),
+        Task::Churn { seed, from, exit } => {
+            let faulty = Faulty::over(store).writes_only();
+            let faulty = match exit {
+                Some((at, fault)) => faulty.at(at, fault),
+                None => faulty,
+            };
+            let handle = Handle::new(Arc::new(faulty));
+            for nth in from..from + 100_000 {
+                let line = match handle.apply(batch_of(&churn(seed, nth))) {
+                    Ok(()) => format!("ack {nth}"),
+                    Err(error) => format!("failed {nth} {}", chain(&error).replace('\n', " ")),
+                };
+                if say(&line).is_err() || line.starts_with("failed") {
+                    break;
+                }
+            }
+        }
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn serve(mut seat: Local, say: impl Fn(&str) -> io::Result<()>) {
+    for line in io::stdin().lines().map_while(Result::ok) {
+        let words: Vec<_> = line.split(' ').collect();
+        let answer = match words[..] {
+            ["read", nth] => match seat.read(nth.parse().unwrap_or_default()) {
+                Ok(Answer::Value(None)) => "nothing".into(),
+                Ok(Answer::Value(Some(number))) => format!("value {number}"),
+                Ok(_) => "error".into(),
+                Err(failure) => format!("broken {}", failure.what),
+            },
+            ["write", nth, value, when] => {
+                let when = match when {
+                    "Absent" => When::Absent,
+                    "Seen" => When::Seen,
+                    _ => When::Always,
+                };
+                match seat.write(nth.parse().unwrap_or_default(), value.parse().ok(), when) {
+                    Answer::Done => "done".into(),
+                    Answer::Conflict => "conflict".into(),
+                    _ => "error".into(),
+                }
+            }
+            _ => "error".into(),
+        };
+        if say(&answer).is_err() {
+            break;
+        }
+    }
+}
