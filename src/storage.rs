@@ -35,6 +35,7 @@ use bytes::Bytes;
 
 use crate::key::{Key, Namespace, Prefix};
 
+pub mod blocking;
 pub mod memory;
 
 /// What a storage call returns.
