@@ -72,10 +72,10 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
         }
     }
     assert!(kept > 10);
-    let again = Disk::open(small.0.path(), Durability::Full);
-    drop(again);
-    assert_eq!(keys(&disk, "team").len(), kept + 2);
-    delete(&disk, "team/big").unwrap();
+    let again = Disk::open(small.0.path(), Durability::Full).unwrap();
+    assert_eq!(keys(&again, "team").len(), kept + 2);
+    delete(&again, "team/big").unwrap();
+    put(&again, "team/old", "through the other").unwrap();
     put(&disk, "team/old", &"n".repeat(100_000)).unwrap();
     assert_eq!(text(&disk, "team/old").unwrap().unwrap().len(), 100_000);
 }

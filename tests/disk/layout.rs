@@ -73,7 +73,7 @@ fn the_stores_own_folder_is_no_namespace() {
     home.put("team/.larder/tmp/x", "a key like any other");
     assert_eq!(home.keys(), ["team/.larder/tmp/x"]);
     assert_eq!(home.disk.namespaces().unwrap(), [namespace("team")]);
-    assert_eq!(names_in(&home.file(".larder")), ["locks-1", "tmp"]);
+    assert_eq!(names_in(&home.file(".larder")), ["locks-1", "names", "tmp"]);
 }
 
 #[test]

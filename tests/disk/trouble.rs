@@ -132,8 +132,10 @@ fn forbidden_is_not_absent() {
     for path in [".", "team", "team/open", ".larder", ".larder/tmp", ".larder/locks-1"] {
         mode(path, 0o777);
     }
-    for lock in crate::layout::names_in(&home.file(".larder/locks-1")) {
-        mode(&format!(".larder/locks-1/{lock}"), 0o666);
+    for own in [".larder/locks-1", ".larder/names"] {
+        for file in crate::layout::names_in(&home.file(own)) {
+            mode(&format!("{own}/{file}"), 0o666);
+        }
     }
     for lock in crate::layout::names_in(&home.file(".larder/tmp")) {
         mode(&format!(".larder/tmp/{lock}"), 0o777);

@@ -124,7 +124,7 @@ impl Disk {
                 Made::Folder(folder) => folder,
                 Made::Clash(value) => {
                     lock.alone().map_err(failed("lock", key))?;
-                    self.tree.unfold(&value, &self.temp)?;
+                    self.tree.unfold(&value, self.temp()?)?;
                     continue;
                 }
             };
@@ -185,7 +185,10 @@ impl Disk {
         let stopped = self.tree.prune(folder)?;
         if !stopped.is_empty() && self.tree.lonely_value(stopped)? {
             lock.alone().map_err(failed("lock", stopped))?;
-            self.tree.fold(stopped, &self.temp)?;
+            // Without room for it the value stays where it is.
+            if let Ok(temp) = self.temp() {
+                self.tree.fold(stopped, temp)?;
+            }
         }
         Ok(stopped.to_owned())
     }
@@ -203,11 +206,15 @@ impl<'a> Staged<'a> {
     /// found out here, before anything can be seen.
     fn write(disk: &'a Disk, batch: &Batch) -> Result<Vec<Self>> {
         let puts: Vec<_> = batch.steps().iter().flat_map(|step| puts(step)).collect();
+        if puts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let temp = disk.temp()?;
         let mut staged = Vec::with_capacity(puts.len());
         for group in puts.chunks(GROUP) {
             let mut files = Vec::with_capacity(group.len());
             for (key, bytes) in group {
-                let new = Self { temp: &disk.temp, name: disk.temp.name(), moved: false };
+                let new = Self { temp, name: temp.name(), moved: false };
                 let file = new
                     .temp
                     .create(&new.name)
