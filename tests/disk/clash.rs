@@ -153,7 +153,7 @@ fn readers_never_miss_a_value_that_moves() {
         let writers: Vec<_> = ["team/a/b/c", "team/a/b/c/d"]
             .map(|name| {
                 scope.spawn(move || {
-                    for _ in 0..100 {
+                    for _ in 0..200 {
                         put(disk, name, "comes and goes").unwrap();
                         delete(disk, name).unwrap();
                     }

@@ -174,8 +174,18 @@ impl Tree {
         Ok(Some(here))
     }
 
-    /// Opens a folder, and makes it and those above it where they are missing.
-    pub(super) fn make_folder(&self, path: &str) -> Result<Made> {
+    /// Opens a folder, and makes it and those above it where they are missing. `known` is what an
+    /// earlier call returned, if there was one: as long as it stands there is nothing to make.
+    pub(super) fn make_folder(&self, path: &str, known: Option<&OwnedFd>) -> Result<Made> {
+        if let Some(found) = self.quick(path, FOLDER) {
+            let stands = || -> Result<bool, Errno> {
+                let Some(known) = known else { return Ok(false) };
+                Ok(same(&rustix::fs::fstat(known)?, &rustix::fs::fstat(&found)?))
+            };
+            if !self.syncs() || stands().map_err(failed("open", path))? {
+                return Ok(Made::Folder(found.into()));
+            }
+        }
         let mut tries = Tries::default();
         'again: loop {
             tries.next(path)?;
@@ -367,7 +377,8 @@ pub(super) fn remove_hollow(parent: BorrowedFd<'_>, name: &str) -> io::Result<bo
     }
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
-        Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+        // The last: someone else found it hollow, and has a value there by now.
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,8 +1,8 @@
 //! Carrying out a batch. In which order things reach the disk is told in the module above.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bytes::Bytes;
 use rustix::fs::AtFlags;
@@ -77,8 +77,15 @@ impl Disk {
     fn step(&self, step: &[Change], staged: Vec<Staged<'_>>) -> Result<()> {
         // Without locks, since making folders syncs them; whoever removes one before it is used
         // only makes work. A value in the way is left to `place`.
+        let mut made = BTreeMap::new();
         for (key, _) in puts(step) {
-            self.tree.make_folder(split(key.as_str()).0)?;
+            let parent = split(key.as_str()).0;
+            if !made.contains_key(parent)
+                && let Made::Folder(folder) = self.tree.make_folder(parent, None)?
+                && made.len() < GROUP
+            {
+                made.insert(parent, folder);
+            }
         }
         let mut touched = BTreeSet::new();
         {
@@ -91,7 +98,8 @@ impl Disk {
                 self.check(change)?;
             }
             for ((key, _), staged) in puts(step).zip(staged) {
-                touched.insert(self.place(staged, key.as_str(), &mut lock)?);
+                let made = made.get(split(key.as_str()).0);
+                touched.insert(self.place(staged, key.as_str(), made, &mut lock)?);
             }
             let mut left = BTreeSet::new();
             for change in step {
@@ -111,8 +119,15 @@ impl Disk {
         Ok(())
     }
 
-    /// Puts a new file in the place of its key. Returns the folder it is in.
-    fn place(&self, mut staged: Staged<'_>, key: &str, lock: &mut Share<'_>) -> Result<String> {
+    /// Puts a new file in the place of its key, whose folder was perhaps made before. Returns the
+    /// folder it is in.
+    fn place(
+        &self,
+        mut staged: Staged<'_>,
+        key: &str,
+        made: Option<&OwnedFd>,
+        lock: &mut Share<'_>,
+    ) -> Result<String> {
         let (parent, name) = split(key);
         let mut tries = Tries::default();
         loop {
@@ -120,7 +135,7 @@ impl Disk {
                 // Alone, nobody removes the folders made here.
                 lock.alone().map_err(failed("lock", key))?;
             }
-            let folder = match self.tree.make_folder(parent)? {
+            let folder = match self.tree.make_folder(parent, made)? {
                 Made::Folder(folder) => folder,
                 Made::Clash(value) => {
                     lock.alone().map_err(failed("lock", key))?;
