@@ -219,7 +219,7 @@ impl BlockingStorage for Disk {
     fn get(&self, key: &Key) -> Result<Option<Object>> {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
         let bytes = read(file).map_err(failed("read", key.as_str()))?;
-        let version = version(Sha256::digest(&bytes).as_slice());
+        let version = version(&bytes);
         Ok(Some(Object { bytes: Bytes::from(bytes), version }))
     }
 
@@ -256,7 +256,7 @@ fn version_of_file(mut file: File, key: &str) -> Result<(Version, u64)> {
     let mut buffer = [0; 16 << 10];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok((version(hash.finalize().as_slice()), size)),
+            Ok(0) => return Ok((mark(&hash.finalize()), size)),
             Ok(count) => {
                 hash.update(&buffer[..count]);
                 size += count as u64;
@@ -267,7 +267,13 @@ fn version_of_file(mut file: File, key: &str) -> Result<(Version, u64)> {
     }
 }
 
-fn version(digest: &[u8]) -> Version {
+/// The version of a value.
+fn version(bytes: &[u8]) -> Version {
+    mark(&Sha256::digest(bytes))
+}
+
+/// A digest in hexadecimal digits.
+fn mark(digest: &[u8]) -> Version {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     let text: String =

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -23,20 +24,19 @@ use crate::key::{Key, Namespace};
 const OVERHEAD: u64 = 64;
 
 /// The store in memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Memory {
     state: RwLock<State>,
     max_bytes: Option<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     objects: BTreeMap<Key, Slot>,
     last_version: u64,
     bytes: u64,
 }
 
-#[derive(Debug)]
 struct Slot {
     bytes: Bytes,
     version: u64,
@@ -69,6 +69,18 @@ impl Memory {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// Without the objects: values do not belong into logs, and there may be millions.
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.read();
+        f.debug_struct("Memory")
+            .field("objects", &state.objects.len())
+            .field("bytes", &state.bytes)
+            .field("max_bytes", &self.max_bytes)
+            .finish()
     }
 }
 

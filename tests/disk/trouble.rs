@@ -9,6 +9,7 @@ use std::process::Command;
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::disk::{Disk, Durability};
 use larder::storage::{Depth, Error};
+use tempfile::TempDir;
 
 use crate::help::{
     Home, announce, child, child_home, delete, key, limited_child, open, page, put, say, text,
@@ -121,7 +122,7 @@ fn a_root_that_cannot_be_used_is_refused() {
 /// Another user, since nothing is forbidden to the first one.
 #[test]
 fn forbidden_is_not_absent() {
-    let Some(mut command) = other_user("trouble::forbidden_child") else { return };
+    let Some((_copy, mut command)) = other_user("trouble::forbidden_child") else { return };
     let home = Home::new();
     home.put("team/open/x", "value");
     home.put("team/shut/x", "value");
@@ -173,7 +174,7 @@ fn forbidden_child() {
 
 #[test]
 fn a_folder_that_may_not_be_written_to_is_refused() {
-    let Some(mut command) = other_user("trouble::refused_child") else { return };
+    let Some((_copy, mut command)) = other_user("trouble::refused_child") else { return };
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let output = command.env("LARDER_TEST_CHILD", dir.path()).output().unwrap();
@@ -190,23 +191,21 @@ fn refused_child() {
 }
 
 /// This test program as the user `nobody`, from a copy that this user can reach.
-fn other_user(test: &str) -> Option<Command> {
+fn other_user(test: &str) -> Option<(TempDir, Command)> {
     const NOBODY: u32 = 65534;
-    let dir = std::env::temp_dir().join(format!("larder-test-{}", std::process::id()));
-    let program = dir.join(test.replace("::", "-"));
-    let copied = fs::create_dir_all(&dir)
-        .and_then(|()| fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)))
-        .and_then(|()| fs::copy(std::env::current_exe()?, &program));
-    copied.unwrap();
-    let mut command = Command::new(&program);
-    command.uid(NOBODY).gid(NOBODY).current_dir("/");
-    command.args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
     let mut trial = Command::new("true");
     if trial.uid(NOBODY).gid(NOBODY).status().is_err() {
         announce(&format!("{test}: only root can become another user"));
         return None;
     }
-    Some(command)
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = dir.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(program);
+    command.uid(NOBODY).gid(NOBODY).current_dir("/");
+    command.args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    Some((dir, command))
 }
 
 #[test]

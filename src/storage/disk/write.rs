@@ -13,7 +13,7 @@ use super::fold::holds_value;
 use super::locks::Share;
 use super::temp::Temp;
 use super::tree::{Made, Tries, VALUE, open_folder, remove_hollow, split};
-use super::{Disk, version_of_file};
+use super::{Disk, version, version_of_file};
 use crate::key::Key;
 use crate::storage::{Batch, Change, Error, Expect, Result};
 
@@ -49,14 +49,28 @@ impl Disk {
     /// Spares a batch that is late already the trouble of writing files. The check that counts comes
     /// under the locks.
     fn foresee_conflicts(&self, batch: &Batch) -> Result<()> {
-        let mut changed = BTreeSet::new();
+        let mut left_by_earlier: BTreeMap<&Key, Option<&Bytes>> = BTreeMap::new();
         for step in batch.steps() {
             for change in step {
-                if !changed.contains(change.key()) {
+                let Some(left) = left_by_earlier.get(change.key()) else {
                     self.check(change)?;
+                    continue;
+                };
+                let holds = match (change.expect(), left) {
+                    (Expect::Any, _) | (Expect::Absent, None) => true,
+                    (Expect::Absent, Some(_)) | (Expect::At(_), None) => false,
+                    (Expect::At(expected), Some(bytes)) => *expected == version(bytes),
+                };
+                if !holds {
+                    return Err(Error::Conflict { key: change.key().clone() });
                 }
             }
-            changed.extend(step.iter().map(Change::key));
+            for change in step {
+                match change {
+                    Change::Put { key, bytes, .. } => left_by_earlier.insert(key, Some(bytes)),
+                    Change::Delete { key, .. } => left_by_earlier.insert(key, None),
+                };
+            }
         }
         Ok(())
     }

@@ -1,0 +1,2 @@
+use crate::check::Check;
+pub(super) const CHECKS: &[Check] = &[];
