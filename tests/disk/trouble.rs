@@ -119,6 +119,20 @@ fn a_root_that_cannot_be_used_is_refused() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "");
 }
 
+/// Such file systems are not at hand, so their answers are: what they would find under a name that
+/// was never made.
+#[test]
+fn a_file_system_that_folds_names_is_refused() {
+    for other in ["LARDER", "e\u{301}", "fi"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".larder/names")).unwrap();
+        fs::write(dir.path().join(".larder/names").join(other), "").unwrap();
+        let error = Disk::open(dir.path(), Durability::Full).unwrap_err();
+        let cause = std::error::Error::source(&error).and_then(std::error::Error::source);
+        assert!(cause.unwrap().to_string().contains("takes names for one"), "{error:?}");
+    }
+}
+
 /// Another user, since nothing is forbidden to the first one.
 #[test]
 fn forbidden_is_not_absent() {

@@ -54,8 +54,8 @@ impl Temp {
             let Some(id) = name.strip_suffix(LOCK) else { continue };
             let lock = match open_existing(above, &name) {
                 Ok(lock) => lock,
-                // Its owner or another cleaner was faster.
-                Err(Errno::NOENT) => continue,
+                // Its owner or another cleaner was faster, or it is another user's.
+                Err(Errno::NOENT | Errno::ACCESS | Errno::PERM) => continue,
                 Err(error) => return Err(error.into()),
             };
             if take_if_free(&lock)? && stands_at(&lock, above, &name)? {
