@@ -9,8 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use larder::key::{Key, Namespace, Prefix};
 use larder::storage::{
-    Batch, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage,
-    Version,
+    Batch, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage, Version,
 };
 
 use crate::ensure;
@@ -213,7 +212,13 @@ impl Handle {
     pub(crate) fn holds(&self, key: &Key, value: Option<&[u8]>) -> Result<(), Failure> {
         let found = self.get(key)?;
         let bytes = found.as_ref().map(|object| &*object.bytes);
-        ensure!(bytes == value, "get {} gave {}, not {}", show_key(key), show(bytes), show(value));
+        ensure!(
+            bytes == value,
+            "get {} gave {}, not {}",
+            show_key(key),
+            show(bytes),
+            show(value)
+        );
         let stat = self.stat(key)?;
         let expected =
             found.map(|object| Stat { size: object.bytes.len() as u64, version: object.version });

@@ -227,11 +227,7 @@ pub fn draw(history: &[Event]) -> String {
             bar.push_str(&"-".repeat((end - start).saturating_sub(1)));
             bar.push('|');
         }
-        lines.push_str(&format!(
-            "thread {} {bar:<width$} {event}\n",
-            event.thread,
-            width = moments.len() + 3
-        ));
+        lines.push_str(&format!("thread {} {bar:<width$} {event}\n", event.thread, width = moments.len() + 3));
     }
     lines
 }

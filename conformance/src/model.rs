@@ -53,11 +53,7 @@ pub(crate) enum Wants {
     Absence,
     /// The version, and the value it was read with (none for a version nobody made). `own` when it
     /// was read of the very key.
-    At {
-        version: Version,
-        bytes: Option<Bytes>,
-        own: bool,
-    },
+    At { version: Version, bytes: Option<Bytes>, own: bool },
 }
 
 /// What an error of a write may mean.
@@ -109,14 +105,6 @@ impl Model {
         *self = Self::new(self.atomic);
     }
 
-    /// The keys that may be there.
-    pub(crate) fn keys(&self) -> Vec<Key> {
-        let mut keys: Vec<_> = self.worlds.iter().flat_map(|world| world.objects.keys()).collect();
-        keys.sort();
-        keys.dedup();
-        keys.into_iter().cloned().collect()
-    }
-
     /// What the key holds, if that is certain.
     pub(crate) fn value(&self, key: &Key) -> Option<&Bytes> {
         self.worlds.first()?.objects.get(key)
@@ -134,12 +122,7 @@ impl Model {
     }
 
     /// Takes note of an answer to `get`.
-    pub(crate) fn got(
-        &mut self,
-        key: &Key,
-        answer: &Result<Option<Object>>,
-        trouble: Trouble,
-    ) -> Outcome {
+    pub(crate) fn got(&mut self, key: &Key, answer: &Result<Option<Object>>, trouble: Trouble) -> Outcome {
         let found = match answer {
             Ok(found) => found.as_ref(),
             Err(error) if trouble != Trouble::Never => return self.read_trouble(error),
@@ -163,12 +146,7 @@ impl Model {
     }
 
     /// Takes note of an answer to `stat`.
-    pub(crate) fn statted(
-        &mut self,
-        key: &Key,
-        answer: &Result<Option<Stat>>,
-        trouble: Trouble,
-    ) -> Outcome {
+    pub(crate) fn statted(&mut self, key: &Key, answer: &Result<Option<Stat>>, trouble: Trouble) -> Outcome {
         let found = match answer {
             Ok(found) => found.as_ref(),
             Err(error) if trouble != Trouble::Never => return self.read_trouble(error),
@@ -232,9 +210,7 @@ impl Model {
             for (worlds, outcome) in world.outcomes(steps, self.atomic) {
                 match (answer, &outcome) {
                     (Ok(()), Answer::Done) => next.extend(worlds),
-                    (Err(Error::Conflict { key }), Answer::Conflict(keys))
-                        if keys.contains(key) =>
-                    {
+                    (Err(Error::Conflict { key }), Answer::Conflict(keys)) if keys.contains(key) => {
                         next.extend(worlds);
                     }
                     (Ok(()) | Err(Error::Conflict { .. }), _) => {}

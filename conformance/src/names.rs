@@ -121,8 +121,7 @@ pub(crate) enum Relation {
 
 fn relations() -> impl Strategy<Value = Relation> {
     use Relation as R;
-    let tail =
-        prop::sample::select(vec!["b", "0", "-b", ".", " ", "%2F", "é", "~", ".tmp", "_", "#1"]);
+    let tail = prop::sample::select(vec!["b", "0", "-b", ".", " ", "%2F", "é", "~", ".tmp", "_", "#1"]);
     let child = prop::sample::select(vec!["b", "c", "a", ".x", "b c", "0"]);
     let twin = prop::sample::select(vec![
         ('/', '-'),
@@ -200,8 +199,7 @@ fn swap_case(name: &str) -> String {
 
 /// The name with accents composed; made to have one if it has none.
 pub(crate) fn composed(name: &str) -> String {
-    let named =
-        if name.contains(['é', '\u{301}']) { name.to_owned() } else { format!("{name}é") };
+    let named = if name.contains(['é', '\u{301}']) { name.to_owned() } else { format!("{name}é") };
     named.replace("e\u{301}", "é")
 }
 
@@ -215,7 +213,8 @@ fn percent(name: &str) -> String {
     let Some((at, last)) = name.char_indices().rev().find(|&(_, c)| c != '/') else {
         return name.into();
     };
-    let escaped: String = last.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped: String =
+        last.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
     format!("{}{escaped}{}", &name[..at], &name[at + last.len_utf8()..])
 }
 

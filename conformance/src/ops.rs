@@ -17,35 +17,12 @@ pub(crate) struct Program(pub(crate) Vec<Op>);
 /// One operation; `on` is the handle that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
-    Apply {
-        on: u8,
-        namespace: Namespace,
-        steps: Vec<Vec<Edit>>,
-    },
-    Get {
-        on: u8,
-        key: Key,
-    },
-    Stat {
-        on: u8,
-        key: Key,
-    },
-    List {
-        on: u8,
-        prefix: Prefix,
-        depth: Depth,
-        after: Option<Cursor>,
-        limit: NonZeroUsize,
-    },
-    Walk {
-        on: u8,
-        prefix: Prefix,
-        depth: Depth,
-        limit: NonZeroUsize,
-    },
-    Namespaces {
-        on: u8,
-    },
+    Apply { on: u8, namespace: Namespace, steps: Vec<Vec<Edit>> },
+    Get { on: u8, key: Key },
+    Stat { on: u8, key: Key },
+    List { on: u8, prefix: Prefix, depth: Depth, after: Option<Cursor>, limit: NonZeroUsize },
+    Walk { on: u8, prefix: Prefix, depth: Depth, limit: NonZeroUsize },
+    Namespaces { on: u8 },
     /// Drop all handles and open again.
     Reopen,
 }
@@ -103,13 +80,8 @@ impl Value {
                 *byte = (at as u32).wrapping_mul(7).wrapping_add(self.mark ^ 0xff) as u8;
             }),
             4 => {
-                let frames: [&[u8]; 5] = [
-                    b"PK\x03\x04",
-                    b"SQLite format 3\0",
-                    b"\x1f\x8b\x08\0",
-                    b"{\"v\":",
-                    b"\xef\xbb\xbf",
-                ];
+                let frames: [&[u8]; 5] =
+                    [b"PK\x03\x04", b"SQLite format 3\0", b"\x1f\x8b\x08\0", b"{\"v\":", b"\xef\xbb\xbf"];
                 let frame = frames[self.mark as usize % frames.len()];
                 for (byte, from) in bytes.iter_mut().zip(frame) {
                     *byte = *from;
@@ -245,10 +217,7 @@ impl Sketch {
                 let cursor = pool.key(cursor.0, cursor.1);
                 let after = match after % 4 {
                     0 => None,
-                    1 => prefix
-                        .child_towards(&cursor)
-                        .filter(|_| prefix.contains(&cursor))
-                        .map(Cursor::Folder),
+                    1 => prefix.child_towards(&cursor).filter(|_| prefix.contains(&cursor)).map(Cursor::Folder),
                     _ => Some(Cursor::Key(cursor)),
                 };
                 Op::List { on, prefix, depth, after, limit: at_least_one(limit) }

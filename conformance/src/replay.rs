@@ -61,10 +61,8 @@ impl fmt::Display for Op {
 impl Program {
     /// Reads a program back. Lines that make no sense are an error, not a shorter program.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let lines =
-            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let ops =
-            lines.map(|line| parse_op(line).ok_or_else(|| format!("not an operation: {line}")));
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let ops = lines.map(|line| parse_op(line).ok_or_else(|| format!("not an operation: {line}")));
         ops.collect::<Result<_, _>>().map(Self)
     }
 }

@@ -1,8 +1,8 @@
 //! Running checks: one by one, with a watchdog, and what a whole battery found.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            cases: DEFAULT_CASES,
-            patience: Duration::from_secs(120),
-            regressions: None,
-        }
+        Self { seed: 0, cases: DEFAULT_CASES, patience: Duration::from_secs(120), regressions: None }
     }
 }
 
@@ -60,9 +55,8 @@ impl Settings {
                 settings.seed = RandomState::new().hash_one(std::process::id());
             }
             Some(seed) => {
-                settings.seed = seed
-                    .parse()
-                    .map_err(|_| format!("LARDER_CONFORMANCE_SEED is not a number: {seed}"))?;
+                settings.seed =
+                    seed.parse().map_err(|_| format!("LARDER_CONFORMANCE_SEED is not a number: {seed}"))?;
             }
         }
         Ok(settings)
@@ -83,11 +77,7 @@ impl Battery {
     pub fn new(subject: AnySubject, settings: Settings) -> Result<Self, Failure> {
         let bench = Bench {
             subject: subject.clone(),
-            promises: Promises {
-                atomic_batches: false,
-                survives_restart: false,
-                shared_between_processes: false,
-            },
+            promises: Promises { atomic_batches: false, survives_restart: false, shared_between_processes: false },
             limits: subject.limits(),
             seed: settings.seed,
             cases: settings.cases,
@@ -171,9 +161,7 @@ impl Battery {
             .spawn(move || sender.send(run(&bench)));
         let worker = match worker {
             Ok(worker) => worker,
-            Err(error) => {
-                return Verdict::Fail(Failure::new(format!("no thread: {}", chain(&error))));
-            }
+            Err(error) => return Verdict::Fail(Failure::new(format!("no thread: {}", chain(&error)))),
         };
         match receiver.recv_timeout(self.settings.patience) {
             Ok(Ok(())) => Verdict::Pass,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
 
@@ -32,25 +32,21 @@ impl Options {
         let mut args = args;
         while let Some(arg) = args.next() {
             let (name, inline) = match arg.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => {
-                    (name.to_owned(), Some(value.to_owned()))
-                }
+                Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
                 _ => (arg.clone(), None),
             };
-            let mut value =
-                || inline.clone().or_else(|| args.next()).ok_or(format!("{name} needs a value"));
+            let mut value = || inline.clone().or_else(|| args.next()).ok_or(format!("{name} needs a value"));
             match name.as_str() {
                 "--list" => options.list = true,
                 "--exact" => options.exact = true,
                 "--ignored" => options.ignored = true,
                 "--skip" => options.skip.push(value()?),
                 "--test-threads" => {
-                    options.threads =
-                        Some(value()?.parse().map_err(|_| "--test-threads needs a number")?);
+                    options.threads = Some(value()?.parse().map_err(|_| "--test-threads needs a number")?);
                 }
                 "--format" | "--color" | "--logfile" | "--report-time" => drop(value()?),
-                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test"
-                | "--bench" | "--include-ignored" => {}
+                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test" | "--bench"
+                | "--include-ignored" => {}
                 other if other.starts_with('-') => return Err(format!("unknown option {other}")),
                 _ => options.filters.push(arg),
             }
@@ -59,9 +55,7 @@ impl Options {
     }
 
     fn wants(&self, name: &str) -> bool {
-        let is = |filter: &String| {
-            if self.exact { name == filter } else { name.contains(filter.as_str()) }
-        };
+        let is = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
         (self.filters.is_empty() || self.filters.iter().any(is)) && !self.skip.iter().any(is)
     }
 }
@@ -94,11 +88,7 @@ fn name(subject: &AnySubject, check: &Check) -> String {
     format!("{}::{} {}", subject.name(), check.number, check.sentence)
 }
 
-fn run(
-    subjects: &[AnySubject],
-    options: &Options,
-    settings: &Settings,
-) -> Result<Vec<Report>, String> {
+fn run(subjects: &[AnySubject], options: &Options, settings: &Settings) -> Result<Vec<Report>, String> {
     let mut names = HashSet::new();
     for subject in subjects {
         if !names.insert(subject.name()) {
@@ -111,8 +101,7 @@ fn run(
         for subject in subjects {
             // Nothing is ignored beforehand: what is not checked is decided, and said, when it is run.
             let listed = checks.iter().filter(|_| !options.ignored);
-            for name in listed.map(|check| name(subject, check)).filter(|name| options.wants(name))
-            {
+            for name in listed.map(|check| name(subject, check)).filter(|name| options.wants(name)) {
                 let _ = writeln!(out, "{name}: test");
             }
         }
@@ -138,8 +127,7 @@ fn run(
             settings.seed,
             settings.cases
         );
-        let threads =
-            options.threads.or_else(|| thread::available_parallelism().ok().map(usize::from));
+        let threads = options.threads.or_else(|| thread::available_parallelism().ok().map(usize::from));
         let findings = in_parallel(&battery, &chosen, threads.unwrap_or(1), &mut |finding| {
             let name = format!("{}::{} {}", subject.name(), finding.number, finding.sentence);
             let _ = match &finding.verdict {
@@ -199,11 +187,7 @@ fn summary(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
             Verdict::NotChecked(reason) => not_checked.push((finding, reason)),
             Verdict::Fail(failure) => {
                 failed += 1;
-                writeln!(
-                    out,
-                    "\n---- {} {} ({})",
-                    finding.number, finding.sentence, finding.source
-                )?;
+                writeln!(out, "\n---- {} {} ({})", finding.number, finding.sentence, finding.source)?;
                 writeln!(out, "{failure}")?;
                 writeln!(
                     out,

@@ -61,12 +61,15 @@ pub(crate) fn explore(bench: &Bench, mix: Mix, usual: u32) -> Outcome {
     replay_kept(bench, mix)?;
     let cases = bench.rounds(usual);
     let coverage = RefCell::new(Coverage::default());
-    let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 3000,
+        ..Config::default()
+    };
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&bench.seed.to_le_bytes());
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let answer = runner.run(&programs(mix), |program| {
         run(bench, mix, &program, &mut coverage.borrow_mut())
             .map_err(|failure| TestCaseError::fail(failure.what))
@@ -77,10 +80,7 @@ pub(crate) fn explore(bench: &Bench, mix: Mix, usual: u32) -> Outcome {
             if cases < usual || missing.is_empty() {
                 return Ok(());
             }
-            Err(Failure::inconclusive(format!(
-                "in {cases} cases there was no {}",
-                missing.join(", no ")
-            )))
+            Err(Failure::inconclusive(format!("in {cases} cases there was no {}", missing.join(", no "))))
         }
         Err(TestError::Fail(reason, program)) => {
             keep(bench, &program);
@@ -156,8 +156,7 @@ impl<'a> Run<'a> {
                 self.count(&changes, coverage);
                 let answer = handle.apply(batch);
                 coverage.conflicts += u32::from(matches!(answer, Err(Error::Conflict { .. })));
-                let guarded =
-                    changes.iter().flatten().any(|change| change.wants != Wants::Anything);
+                let guarded = changes.iter().flatten().any(|change| change.wants != Wants::Anything);
                 coverage.held += u32::from(guarded && answer.is_ok());
                 self.model.applied(&changes, &answer, Trouble::Never)?;
                 // What was written is read back at once, through another handle if there is one.
@@ -176,12 +175,8 @@ impl<'a> Run<'a> {
                 self.model.statted(key, &answer, Trouble::Never)
             }
             Op::List { on, prefix, depth, after, limit } => {
-                let query = List {
-                    prefix: prefix.clone(),
-                    depth: *depth,
-                    after: after.clone(),
-                    limit: *limit,
-                };
+                let query =
+                    List { prefix: prefix.clone(), depth: *depth, after: after.clone(), limit: *limit };
                 let answer = self.handle(*on).list(query);
                 if let Ok(page) = &answer {
                     let found = page.entries.len() + page.folders.len();
@@ -244,10 +239,7 @@ impl<'a> Run<'a> {
             }
             (_, None) => {
                 let version = Version::from("no store made this");
-                (
-                    Wants::At { version: version.clone(), bytes: None, own: true },
-                    Expect::At(version),
-                )
+                (Wants::At { version: version.clone(), bytes: None, own: true }, Expect::At(version))
             }
         };
         let value = edit.value.map(|value| value.bytes());
@@ -305,9 +297,7 @@ impl Op {
                 steps.iter().flatten().map(|edit| edit.key.clone()).collect()
             }
             Self::Get { key, .. } | Self::Stat { key, .. } => vec![key.clone()],
-            Self::List { .. } | Self::Walk { .. } | Self::Namespaces { .. } | Self::Reopen => {
-                Vec::new()
-            }
+            Self::List { .. } | Self::Walk { .. } | Self::Namespaces { .. } | Self::Reopen => Vec::new(),
         }
     }
 }
@@ -319,12 +309,9 @@ fn replay_kept(bench: &Bench, mix: Mix) -> Outcome {
     for program in text.split("\n\n").filter(|program| !program.trim().is_empty()) {
         let program = Program::parse(program)
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        run(bench, Mix { handles: 2, ..mix }, &program, &mut Coverage::default()).map_err(
-            |failure| Failure {
-                program: Some(program.to_string()),
-                ..failure.during("a program that failed before")
-            },
-        )?;
+        run(bench, Mix { handles: 2, ..mix }, &program, &mut Coverage::default()).map_err(|failure| {
+            Failure { program: Some(program.to_string()), ..failure.during("a program that failed before") }
+        })?;
     }
     Ok(())
 }

@@ -1,5 +1,3 @@
-use crate::subject::AnySubject;
 use std::process::ExitCode;
-pub(crate) fn serve_if_asked(_subjects: &[AnySubject]) -> Option<ExitCode> {
-    None
-}
+use crate::subject::AnySubject;
+pub(crate) fn serve_if_asked(_subjects: &[AnySubject]) -> Option<ExitCode> { None }

@@ -15,79 +15,21 @@ use crate::report::Failure;
 pub(super) const CHECKS: &[Check] = &[
     check("B-01", "A batch leaves what its changes leave one by one", "sentence 3", same_as_single),
     check("B-02", "An empty batch succeeds and changes nothing", "Storage::apply", empty),
-    check(
-        "B-03",
-        "A failed expectation applies nothing of its step or of later ones, wherever it stands",
-        "sentence 3",
-        nothing_behind,
-    ),
-    check(
-        "B-04",
-        "A failed expectation is reported with its key, among any others",
-        "sentence 3; Error::Conflict",
-        names_the_key,
-    ),
-    only(
-        Needs::Atomic,
-        "B-05",
-        "A batch that fails leaves nothing, not even of earlier steps",
-        "Promises::atomic_batches",
-        leaves_nothing,
-    ),
-    only(
-        Needs::NotAtomic,
-        "B-06",
-        "A batch that fails leaves whole steps from its start, and nothing else",
-        "sentence 3",
-        leaves_steps,
-    ),
-    check(
-        "B-07",
-        "A key changed in several steps ends as the last one says",
-        "sentence 3",
-        last_wins,
-    ),
-    check(
-        "B-08",
-        "An expectation is about what earlier steps left",
-        "sentence 3",
-        sees_earlier_steps,
-    ),
+    check("B-03", "A failed expectation applies nothing of its step or of later ones, wherever it stands", "sentence 3", nothing_behind),
+    check("B-04", "A failed expectation is reported with its key, among any others", "sentence 3; Error::Conflict", names_the_key),
+    only(Needs::Atomic, "B-05", "A batch that fails leaves nothing, not even of earlier steps", "Promises::atomic_batches", leaves_nothing),
+    only(Needs::NotAtomic, "B-06", "A batch that fails leaves whole steps from its start, and nothing else", "sentence 3", leaves_steps),
+    check("B-07", "A key changed in several steps ends as the last one says", "sentence 3", last_wins),
+    check("B-08", "An expectation is about what earlier steps left", "sentence 3", sees_earlier_steps),
     check("B-09", "Batches of 1 to 2,500 changes are applied whole", "sentence 3", sizes),
-    only(
-        Needs::Atomic,
-        "B-10",
-        "No reader sees some of a step of an atomic batch without the rest, by listing",
-        "Promises::atomic_batches",
-        readers_see_all,
-    ),
-    check(
-        "B-11",
-        "Readers see steps in order: never a later one without an earlier one",
-        "sentence 3",
-        readers_see_order,
-    ),
-    check(
-        "B-12",
-        "A batch may write a key and keys below it, and delete one of them",
-        "sentence 7",
-        key_and_below,
-    ),
+    only(Needs::Atomic, "B-10", "No reader sees some of a step of an atomic batch without the rest, by listing", "Promises::atomic_batches", readers_see_all),
+    check("B-11", "Readers see steps in order: never a later one without an earlier one", "sentence 3", readers_see_order),
+    check("B-12", "A batch may write a key and keys below it, and delete one of them", "sentence 7", key_and_below),
     check("B-13", "Each key of a batch gets its own value", "sentence 1", own_values),
     check("B-14", "Guards that hold let the whole batch through", "sentence 4", guards_hold),
-    check(
-        "B-15",
-        "When several expectations fail, the key named is one of the first failing step",
-        "sentence 3",
-        first_failing_step,
-    ),
+    check("B-15", "When several expectations fail, the key named is one of the first failing step", "sentence 3", first_failing_step),
     check("B-16", "A batch does not touch keys it does not name", "sentence 3", others_untouched),
-    check(
-        "B-17",
-        "After a failed batch the store takes the corrected one",
-        "sentence 8",
-        corrected,
-    ),
+    check("B-17", "After a failed batch the store takes the corrected one", "sentence 8", corrected),
 ];
 
 fn batch(changes: &[&[Change]]) -> Batch {
@@ -140,15 +82,9 @@ fn same_as_single(bench: &Bench) -> Outcome {
         for name in names {
             let place = key("team", name);
             let (one, two) = (single.read(&place)?, batched.read(&place)?);
-            ensure!(
-                one == two,
-                "{together:?} left {name} at {two:?}, its changes alone at {one:?}"
-            );
+            ensure!(one == two, "{together:?} left {name} at {two:?}, its changes alone at {one:?}");
         }
-        ensure!(
-            single.keys(&space("team"))? == batched.keys(&space("team"))?,
-            "the listings differ"
-        );
+        ensure!(single.keys(&space("team"))? == batched.keys(&space("team"))?, "the listings differ");
     }
     Ok(())
 }
@@ -171,11 +107,7 @@ fn failing(position: usize) -> (Batch, Key) {
     let steps: [&[Change]; 3] = match position {
         0 => [&[bad.clone(), put("same", "s")], &[put("later", "l")], &[]],
         1 => [&[put("same", "s"), bad.clone()], &[put("later", "l")], &[]],
-        2 => [
-            &[put("earlier", "e")],
-            &[put("same", "s"), bad.clone(), put("same2", "s")],
-            &[put("later", "l")],
-        ],
+        2 => [&[put("earlier", "e")], &[put("same", "s"), bad.clone(), put("same2", "s")], &[put("later", "l")]],
         3 => [&[put("earlier", "e")], &[put("earlier", "e2")], &[delete("kept"), bad.clone()]],
         _ => [&[put("earlier", "e")], &[delete("kept"), bad.clone()], &[delete("guarded")]],
     };
@@ -204,13 +136,9 @@ fn names_the_key(bench: &Bench) -> Outcome {
     let paths = ["a", "b", "c/d", "c", "e"];
     for wrong in paths {
         store.put(&key("team", wrong), "there")?;
-        let changes: Vec<_> =
-            paths.iter().map(|path| put_if(path, "new", Expect::Absent)).collect();
+        let changes: Vec<_> = paths.iter().map(|path| put_if(path, "new", Expect::Absent)).collect();
         let answer = store.apply(batch(&[&changes]));
-        ensure!(
-            conflict_on(&answer, &key("team", wrong)),
-            "only {wrong} was there, but {answer:?}"
-        );
+        ensure!(conflict_on(&answer, &key("team", wrong)), "only {wrong} was there, but {answer:?}");
         store.delete(&key("team", wrong))?;
         store.holds_exactly(&space("team"), &[])?;
     }
@@ -245,6 +173,9 @@ fn leaves_steps(bench: &Bench) -> Outcome {
         let allowed: &[Option<&[u8]>] =
             if position == 3 { &[None, Some(b"e"), Some(b"e2")] } else { &[None, Some(b"e")] };
         ensure!(allowed.contains(&earlier.as_deref()), "the step before left {earlier:?}");
+        store.holds(&guarded, Some(b"there"))?;
+        store.holds(&key("team", "kept"), Some(b"kept"))?;
+        store.holds(&key("team", "later"), None)?;
     }
     Ok(())
 }
@@ -256,10 +187,7 @@ fn last_wins(bench: &Bench) -> Outcome {
         (vec![vec![put("a", "1")], vec![put("a", "2")], vec![put("a", "3")]], Some("3")),
         (vec![vec![put("a", "1")], vec![delete("a")]], None),
         (vec![vec![delete("a")], vec![put("a", "1")]], Some("1")),
-        (
-            vec![vec![put("a", "1")], vec![delete("a")], vec![put("a", "9")], vec![put("b", "x")]],
-            Some("9"),
-        ),
+        (vec![vec![put("a", "1")], vec![delete("a")], vec![put("a", "9")], vec![put("b", "x")]], Some("9")),
         (vec![vec![put("b", "y")], vec![put("a", "long value")], vec![put("a", "s")]], Some("s")),
     ] {
         let steps: Vec<&[Change]> = steps.iter().map(Vec::as_slice).collect();
@@ -277,12 +205,8 @@ fn sees_earlier_steps(bench: &Bench) -> Outcome {
     store.holds(&place, Some(b"new"))?;
     let version = store.version(&place)?;
     let answer = store.apply(batch(&[&[put("b", "v")], &[put_if("b", "w", Expect::Absent)]]));
-    ensure!(
-        conflict_on(&answer, &key("team", "b")),
-        "`b` was put by the step before, but {answer:?}"
-    );
-    let answer =
-        store.apply(batch(&[&[put("a", "x")], &[put_if("a", "y", Expect::At(version.clone()))]]));
+    ensure!(conflict_on(&answer, &key("team", "b")), "`b` was put by the step before, but {answer:?}");
+    let answer = store.apply(batch(&[&[put("a", "x")], &[put_if("a", "y", Expect::At(version.clone()))]]));
     ensure!(conflict_on(&answer, &place), "the step before replaced `a`, but {answer:?}");
     // Written by the earlier step alone, if that was kept.
     let left = store.read(&place)?;
@@ -294,9 +218,7 @@ fn sees_earlier_steps(bench: &Bench) -> Outcome {
 }
 
 fn sizes(bench: &Bench) -> Outcome {
-    for count in [1, 2, 99, 100, 101, 999, 1000, 1001, 2500]
-        .map(|count| if bench.limits.slow { count / 10 + 1 } else { count })
-    {
+    for count in [1, 2, 99, 100, 101, 999, 1000, 1001, 2500].map(|count| if bench.limits.slow { count / 10 + 1 } else { count }) {
         let (_home, store) = bench.fresh()?;
         let namespace = space("team");
         let mut puts = Batch::new(&namespace);
@@ -359,8 +281,7 @@ fn watched(
         }
         done.store(true, Ordering::Release);
         for watcher in watching {
-            outcome = outcome
-                .and(watcher.join().unwrap_or_else(|_| Err(Failure::new("a reader panicked"))));
+            outcome = outcome.and(watcher.join().unwrap_or_else(|_| Err(Failure::new("a reader panicked"))));
         }
         outcome
     })
@@ -432,10 +353,7 @@ fn key_and_below(bench: &Bench) -> Outcome {
         paths.iter().map(|(path, value)| (key("team", path), Bytes::from(*value))).collect()
     };
     store.holds_exactly(&space("team"), &all(&[("a", "1"), ("a/b", "2"), ("a/b/c", "3")]))?;
-    store.apply(batch(&[
-        &[delete("a"), put("a/b", "4")],
-        &[put("a/b/c/d", "5"), delete("a/b/c")],
-    ]))?;
+    store.apply(batch(&[&[delete("a"), put("a/b", "4")], &[put("a/b/c/d", "5"), delete("a/b/c")]]))?;
     store.holds_exactly(&space("team"), &all(&[("a/b", "4"), ("a/b/c/d", "5")]))?;
     store.apply(batch(&[&[delete("a/b"), delete("a/b/c/d"), put("a", "6")]]))?;
     store.holds_exactly(&space("team"), &all(&[("a", "6")]))
@@ -464,9 +382,10 @@ fn guards_hold(bench: &Bench) -> Outcome {
         put_if("a", "new", at("a")?),
         Change::Delete { key: key("team", "b"), expect: at("b")? },
         put_if("d", "new", Expect::Absent),
+        put("e", "new"),
     ];
     store.apply(batch(&[&changes, &[put_if("c", "new", at("c")?)]]))?;
-    let new: Vec<_> = ["a", "c", "d"].map(|path| (key("team", path), Bytes::from("new"))).into();
+    let new: Vec<_> = ["a", "c", "d", "e"].map(|path| (key("team", path), Bytes::from("new"))).into();
     store.holds_exactly(&space("team"), &new)
 }
 
@@ -491,15 +410,9 @@ fn others_untouched(bench: &Bench) -> Outcome {
         store.put(&key("team2", path), path)?;
     }
     for round in 0..3 {
-        store.apply(batch(&[
-            &[put("a/b", "v"), put("new", "v")],
-            &[delete("a/b")],
-            &[delete("new")],
-        ]))?;
+        store.apply(batch(&[&[put("a/b", "v"), put("new", "v")], &[delete("a/b")], &[delete("new")]]))?;
         let expected: Vec<_> = beside.map(|path| (key("team", path), Bytes::from(path))).into();
-        store
-            .holds_exactly(&space("team"), &expected)
-            .map_err(|f| f.during(format!("round {round}")))?;
+        store.holds_exactly(&space("team"), &expected).map_err(|f| f.during(format!("round {round}")))?;
     }
     let expected: Vec<_> = beside.map(|path| (key("team2", path), Bytes::from(path))).into();
     store.holds_exactly(&space("team2"), &expected)

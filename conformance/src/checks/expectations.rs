@@ -10,91 +10,26 @@ use crate::ensure;
 use crate::report::Failure;
 
 pub(super) const CHECKS: &[Check] = &[
-    check(
-        "E-01",
-        "Creating where nothing is succeeds once, then conflicts and leaves the first value",
-        "Expect::Absent",
-        create_once,
-    ),
+    check("E-01", "Creating where nothing is succeeds once, then conflicts and leaves the first value", "Expect::Absent", create_once),
     check("E-02", "Replacing at the current version succeeds", "Expect::At", replace),
-    check(
-        "E-03",
-        "Replacing at an older version conflicts and leaves the newer value",
-        "Expect::At",
-        stale,
-    ),
+    check("E-03", "Replacing at an older version conflicts and leaves the newer value", "Expect::At", stale),
     check("E-04", "A version is no good for a key that is gone", "Expect::At", gone),
     check("E-05", "A version is no good for a key deleted and made anew", "Expect::At", recreated),
-    check(
-        "E-06",
-        "Every overwrite with another value makes another version, also of the same length",
-        "Version",
-        every_overwrite,
-    ),
-    check(
-        "E-07",
-        "Get and stat give the same version, through every handle",
-        "Stat::version",
-        versions_agree,
-    ),
+    check("E-06", "Every overwrite with another value makes another version, also of the same length", "Version", every_overwrite),
+    check("E-07", "Get and stat give the same version, through every handle", "Stat::version", versions_agree),
     check("E-08", "A version of one key guards no other", "Version", other_key),
     check("E-09", "Versions no store made match nothing", "Expect::At", garbage),
-    check(
-        "E-10",
-        "A guarded delete deletes at that version only",
-        "Change::Delete",
-        guarded_delete,
-    ),
-    check(
-        "E-11",
-        "Deleting on condition of absence succeeds only where nothing is",
-        "Change::Delete",
-        delete_absent,
-    ),
-    check(
-        "E-12",
-        "A version stays as long as its key is not written",
-        "Object::version",
-        version_stays,
-    ),
-    check(
-        "E-13",
-        "A write without expectation replaces whatever is there",
-        "Expect::Any",
-        unconditional,
-    ),
-    check(
-        "E-14",
-        "After a conflict, reading again and retrying succeeds",
-        "Error::Conflict",
-        retry,
-    ),
+    check("E-10", "A guarded delete deletes at that version only", "Change::Delete", guarded_delete),
+    check("E-11", "Deleting on condition of absence succeeds only where nothing is", "Change::Delete", delete_absent),
+    check("E-12", "A version stays as long as its key is not written", "Object::version", version_stays),
+    check("E-13", "A write without expectation replaces whatever is there", "Expect::Any", unconditional),
+    check("E-14", "After a conflict, reading again and retrying succeeds", "Error::Conflict", retry),
     check("E-15", "An empty value counts as there", "Expect::Absent", empty_is_there),
     check("E-16", "Versions never come back for another value", "Version", never_reused),
-    check(
-        "E-17",
-        "A refused write changes neither value nor version nor listing",
-        "sentence 3",
-        refused_is_idle,
-    ),
-    check(
-        "E-18",
-        "A version read through one handle is good through another",
-        "sentences 2 and 4",
-        across_handles,
-    ),
-    check(
-        "E-19",
-        "Of two writers with one version, the second conflicts",
-        "sentence 4",
-        second_loses,
-    ),
-    check(
-        "E-20",
-        "Guards look at their own key, not at its folder or at keys below",
-        "sentence 7",
-        own_key,
-    ),
+    check("E-17", "A refused write changes neither value nor version nor listing", "sentence 3", refused_is_idle),
+    check("E-18", "A version read through one handle is good through another", "sentences 2 and 4", across_handles),
+    check("E-19", "Of two writers with one version, the second conflicts", "sentence 4", second_loses),
+    check("E-20", "Guards look at their own key, not at its folder or at keys below", "sentence 7", own_key),
 ];
 
 fn refused(store: &Handle, place: &Key, value: &str, expect: Expect) -> Outcome {
@@ -333,9 +268,7 @@ fn never_reused(bench: &Bench) -> Outcome {
         store.put(&place, value.clone())?;
         let version = store.version(&place)?;
         if let Some((_, other)) = seen.iter().find(|(old, _)| *old == version) {
-            return Err(Failure::new(format!(
-                "{version:?} stood for {other:?} and stands for {value:?}"
-            )));
+            return Err(Failure::new(format!("{version:?} stood for {other:?} and stands for {value:?}")));
         }
         seen.push((version, value));
         match round % 4 {

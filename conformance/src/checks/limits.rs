@@ -14,47 +14,14 @@ use crate::ops::Value;
 use crate::report::{Failure, chain};
 
 pub(super) const CHECKS: &[Check] = &[
-    check(
-        "Q-01",
-        "Nothing vanishes without being asked: 5,000 objects stay",
-        "sentence 1",
-        nothing_evicted,
-    ),
-    check(
-        "Q-02",
-        "Values of megabytes are exact, one byte around round sizes",
-        "sentence 1",
-        large,
-    ),
-    check(
-        "Q-03",
-        "A value kept does not keep alive the larger buffer it was cut from",
-        "Storage::apply",
-        no_pinning,
-    ),
+    check("Q-01", "Nothing vanishes without being asked: 5,000 objects stay", "sentence 1", nothing_evicted),
+    check("Q-02", "Values of megabytes are exact, one byte around round sizes", "sentence 1", large),
+    check("Q-03", "A value kept does not keep alive the larger buffer it was cut from", "Storage::apply", no_pinning),
     check("Q-04", "A thousand overwrites of one key leave one object", "sentence 2", overwrites),
     check("Q-05", "Large values of many keys stay apart", "sentence 1", many_large),
-    only(
-        Needs::Bound,
-        "Q-06",
-        "A full store refuses a write as full, whole, and keeps what it had",
-        "Error::Full",
-        full,
-    ),
-    only(
-        Needs::Bound,
-        "Q-07",
-        "A full store takes deletes, smaller values and, after room was made, new ones",
-        "Error::Full",
-        make_room,
-    ),
-    only(
-        Needs::Bound,
-        "Q-08",
-        "Overwriting and deleting give their room back",
-        "Error::Full",
-        room_comes_back,
-    ),
+    only(Needs::Bound, "Q-06", "A full store refuses a write as full, whole, and keeps what it had", "Error::Full", full),
+    only(Needs::Bound, "Q-07", "A full store takes deletes, smaller values and, after room was made, new ones", "Error::Full", make_room),
+    only(Needs::Bound, "Q-08", "Overwriting and deleting give their room back", "Error::Full", room_comes_back),
 ];
 
 fn nothing_evicted(bench: &Bench) -> Outcome {
@@ -146,12 +113,7 @@ fn overwrites(bench: &Bench) -> Outcome {
 fn many_large(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     let values: Vec<_> = (0..12)
-        .map(|n| {
-            (
-                key("team", &format!("data/{n}")),
-                Value { kind: 6, len: 400_000 + n, mark: n }.bytes(),
-            )
-        })
+        .map(|n| (key("team", &format!("data/{n}")), Value { kind: 6, len: 400_000 + n, mark: n }.bytes()))
         .collect();
     for (place, value) in &values {
         store.put(place, value.clone())?;
@@ -170,9 +132,7 @@ fn bounded(bench: &Bench) -> Result<(crate::bench::Home, Handle), Failure> {
     let _inside = runtime().enter();
     match bench.subject.bounded(home.path(), ROOM) {
         Some(Ok(store)) => Ok((home, Handle::new(store))),
-        Some(Err(error)) => {
-            Err(Failure::new(format!("failed to open with a bound: {}", chain(&*error))))
-        }
+        Some(Err(error)) => Err(Failure::new(format!("failed to open with a bound: {}", chain(&*error)))),
         None => Err(Failure::new("the subject no longer opens stores with a bound")),
     }
 }

@@ -13,108 +13,33 @@ use crate::report::Failure;
 
 pub(super) const CHECKS: &[Check] = &[
     check("L-01", "A listing is every key, once, in byte order", "sentence 6", in_order),
-    check(
-        "L-02",
-        "The order is that of bytes: `a-b`, `a.b`, `a/b`, `a0`; not of directories, letters or UTF-16",
-        "sentence 6",
-        byte_order,
-    ),
-    check(
-        "L-03",
-        "What was deleted is not listed, nor folders left empty",
-        "sentence 6",
-        no_ghosts,
-    ),
-    check(
-        "L-04",
-        "A folder lists whole segments: `a/` never shows `ab` or `a-b/c`",
-        "module key",
-        siblings,
-    ),
+    check("L-02", "The order is that of bytes: `a-b`, `a.b`, `a/b`, `a0`; not of directories, letters or UTF-16", "sentence 6", byte_order),
+    check("L-03", "What was deleted is not listed, nor folders left empty", "sentence 6", no_ghosts),
+    check("L-04", "A folder lists whole segments: `a/` never shows `ab` or `a-b/c`", "module key", siblings),
     check("L-05", "Pattern characters in a folder's name mean themselves", "module key", patterns),
-    check(
-        "L-06",
-        "A folder without keys, also one with the name of a key, is an empty page",
-        "Storage::list",
-        empty_folders,
-    ),
-    check(
-        "L-07",
-        "Children are the keys directly there and each folder once",
-        "Depth::Children",
-        children,
-    ),
+    check("L-06", "A folder without keys, also one with the name of a key, is an empty page", "Storage::list", empty_folders),
+    check("L-07", "Children are the keys directly there and each folder once", "Depth::Children", children),
     check("L-08", "A name that is key and folder shows as both", "sentences 6 and 7", both),
-    check(
-        "L-09",
-        "Pages of every size put together are the whole, flat and by children",
-        "sentence 6",
-        page_sizes,
-    ),
-    check(
-        "L-10",
-        "A limit beyond the number of keys gives all of them",
-        "List::limit",
-        large_limit,
-    ),
-    check(
-        "L-11",
-        "A listing starts behind its cursor, whether or not that key exists",
-        "sentence 6; Cursor::Key",
-        after_key,
-    ),
-    check(
-        "L-12",
-        "A listing after a folder leaves all of that folder out",
-        "Cursor::Folder",
-        after_folder,
-    ),
-    check(
-        "L-13",
-        "A page that ends inside or at a folder shows the folder once",
-        "Page; Cursor",
-        folder_boundary,
-    ),
-    check(
-        "L-14",
-        "Keys that stay are listed once while others come and go between pages",
-        "sentence 6",
-        changes_between_pages,
-    ),
-    check(
-        "L-15",
-        "Nothing is lost or doubled at 99, 100, 101, 999, 1,000, 1,001 and 2,001 keys",
-        "sentence 6",
-        thousands,
-    ),
+    check("L-09", "Pages of every size put together are the whole, flat and by children", "sentence 6", page_sizes),
+    check("L-10", "A limit beyond the number of keys gives all of them", "List::limit", large_limit),
+    check("L-11", "A listing starts behind its cursor, whether or not that key exists", "sentence 6; Cursor::Key", after_key),
+    check("L-12", "A listing after a folder leaves all of that folder out", "Cursor::Folder", after_folder),
+    check("L-13", "A page that ends inside or at a folder shows the folder once", "Page; Cursor", folder_boundary),
+    check("L-14", "Keys that stay are listed once while others come and go between pages", "sentence 6", changes_between_pages),
+    check("L-15", "Nothing is lost or doubled at 99, 100, 101, 999, 1,000, 1,001 and 2,001 keys", "sentence 6", thousands),
     check("L-16", "Going down by children finds what the flat listing shows", "Depth", recursion),
     check("L-17", "Listed sizes are those of stat, also after an overwrite", "Entry::size", sizes),
-    check(
-        "L-18",
-        "Names that look hidden, temporary or like bookkeeping are listed",
-        "sentence 6",
-        hidden,
-    ),
-    check(
-        "L-19",
-        "A cursor outside the folder lists from the folder's start, or nothing",
-        "Cursor",
-        foreign_cursor,
-    ),
+    check("L-18", "Names that look hidden, temporary or like bookkeeping are listed", "sentence 6", hidden),
+    check("L-19", "A cursor outside the folder lists from the folder's start, or nothing", "Cursor", foreign_cursor),
     check("L-20", "Many siblings in deep folders are listed whole", "sentence 6", deep_and_wide),
     check("L-21", "A new key is listed at once, wherever it sorts", "sentences 2 and 6", fresh_key),
-    check(
-        "L-22",
-        "Children of a folder in the middle of the order are complete",
-        "Depth::Children",
-        middle_folder,
-    ),
+    check("L-22", "Children of a folder in the middle of the order are complete", "Depth::Children", middle_folder),
     check("L-23", "Listing through another handle is the same", "sentence 2", other_handle),
 ];
 
 const AWKWARD: [&str; 20] = [
-    "a", "a/b", "a-b", "a.b", "a0", "a b", "ab", "a/b/c", "a/b-c", "a-b/c", "A", "a/b0", "b", "é",
-    "z", "Z", "😀", "ｆ", "~", "a/",
+    "a", "a/b", "a-b", "a.b", "a0", "a b", "ab", "a/b/c", "a/b-c", "a-b/c", "A", "a/b0", "b", "é", "z",
+    "Z", "😀", "ｆ", "~", "a/",
 ];
 
 fn put_all(store: &Handle, namespace: &str, paths: &[&str]) -> Result<Vec<(Key, Bytes)>, Failure> {
@@ -212,8 +137,7 @@ fn siblings(bench: &Bench) -> Outcome {
 
 fn patterns(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
-    let folders =
-        ["a_b", "aXb", "a%b", "aXYb", "a*b", "a?b", "[ab]", "a", "b", "a\\_b", "a.b", "{a,b}"];
+    let folders = ["a_b", "aXb", "a%b", "aXYb", "a*b", "a?b", "[ab]", "a", "b", "a\\_b", "a.b", "{a,b}"];
     for name in folders {
         store.put(&key("team", &format!("{name}/x")), name)?;
     }
@@ -241,9 +165,7 @@ fn empty_folders(bench: &Bench) -> Outcome {
     none(&space("team").everything())?;
     none(&folder("team", "a"))?;
     put_all(&store, "team", &["a/b", "key"])?;
-    for prefix in
-        [folder("team", "key"), folder("team", "a/b"), folder("team", "a/b/c"), folder("team", "0")]
-    {
+    for prefix in [folder("team", "key"), folder("team", "a/b"), folder("team", "a/b/c"), folder("team", "0")] {
         none(&prefix)?;
     }
     none(&space("tea").everything())?;
@@ -260,10 +182,7 @@ fn children(bench: &Bench) -> Outcome {
         Ok((entries, folders))
     };
     let top = shown(&space("team").everything())?;
-    let expected = (
-        vec!["a".into(), "c".into()],
-        vec!["team/a-b/".into(), "team/a/".into(), "team/b/".into()],
-    );
+    let expected = (vec!["a".into(), "c".into()], vec!["team/a-b/".into(), "team/a/".into(), "team/b/".into()]);
     ensure!(top == expected, "the children are {top:?}, not {expected:?}");
     let below = shown(&folder("team", "a"))?;
     let expected = (vec!["a/b".into()], vec!["team/a/c/".into()]);
@@ -332,8 +251,7 @@ fn after_key(bench: &Bench) -> Outcome {
     store.delete(&deleted)?;
     let between = ["a/a", "a-", "a-b/", "!", "a/b/c/d", "zzzz", "\u{10ffff}", "aa", "a0/0", "m"];
     let mut cursors: Vec<_> = all.iter().map(|(key, _)| key.clone()).collect();
-    cursors
-        .extend(between.iter().filter(|path| !path.ends_with('/')).map(|path| key("team", path)));
+    cursors.extend(between.iter().filter(|path| !path.ends_with('/')).map(|path| key("team", path)));
     cursors.push(deleted);
     cursors.push(key("team", &"y".repeat(255)));
     for prefix in [space("team").everything(), folder("team", "a"), folder("team", "a/b")] {
@@ -424,11 +342,7 @@ fn thousands(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     let namespace = space("team");
     let mut there = 0;
-    let counts: &[usize] = if bench.limits.slow {
-        &[99, 100, 101, 256]
-    } else {
-        &[99, 100, 101, 999, 1000, 1001, 2001]
-    };
+    let counts: &[usize] = if bench.limits.slow { &[99, 100, 101, 256] } else { &[99, 100, 101, 999, 1000, 1001, 2001] };
     for &count in counts {
         let mut batch = larder::storage::Batch::new(&namespace);
         for n in there..count {
@@ -438,11 +352,9 @@ fn thousands(bench: &Bench) -> Outcome {
         store.apply(batch)?;
         for limit in [100, 1000, 999, 5000] {
             let found = store.walk(&namespace.everything(), Depth::All, limit)?;
-            let wrong = found
-                .entries
-                .iter()
-                .enumerate()
-                .find(|(n, entry)| entry.key.path() != format!("data/{n:05}"));
+            let wrong = found.entries.iter().enumerate().find(|(n, entry)| {
+                entry.key.path() != format!("data/{n:05}")
+            });
             ensure!(
                 found.entries.len() == count && wrong.is_none(),
                 "{count} keys by pages of {limit}: {} listed, first wrong {wrong:?}",
@@ -487,35 +399,9 @@ fn sizes(bench: &Bench) -> Outcome {
 fn hidden(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     let names = [
-        ".x",
-        ".hidden/x",
-        "~x",
-        "x~",
-        "x.tmp",
-        ".tmp",
-        "tmp/x",
-        "foo#1",
-        "__MACOSX/x",
-        "Thumbs.db",
-        ".DS_Store",
-        ".lock",
-        "lock",
-        "x.lock",
-        ".git/x",
-        "x.meta",
-        "x.config",
-        "x.metadata",
-        "_",
-        "-x",
-        "x-wal",
-        "x-journal",
-        ".~lock.x#",
-        "#x#",
-        "desktop.ini",
-        "lost+found/x",
-        "x.part",
-        "..x",
-        "...",
+        ".x", ".hidden/x", "~x", "x~", "x.tmp", ".tmp", "tmp/x", "foo#1", "__MACOSX/x", "Thumbs.db",
+        ".DS_Store", ".lock", "lock", "x.lock", ".git/x", "x.meta", "x.config", "x.metadata", "_", "-x",
+        "x-wal", "x-journal", ".~lock.x#", "#x#", "desktop.ini", "lost+found/x", "x.part", "..x", "...",
     ];
     let all = put_all(&store, "team", &names)?;
     store.holds_exactly(&space("team"), &all)
@@ -526,14 +412,9 @@ fn foreign_cursor(bench: &Bench) -> Outcome {
     let all = put_all(&store, "m", &["d/1", "d/2", "e/1"])?;
     put_all(&store, "a", &["d/1"])?;
     put_all(&store, "z", &["d/1"])?;
-    for (namespace, path, expected) in [
-        ("a", "zz", 2),
-        ("z", "a", 0),
-        ("m", "a", 2),
-        ("m", "e/1", 0),
-        ("m", "d", 2),
-        ("m", "d/1", 1),
-    ] {
+    for (namespace, path, expected) in
+        [("a", "zz", 2), ("z", "a", 0), ("m", "a", 2), ("m", "e/1", 0), ("m", "d", 2), ("m", "d/1", 1)]
+    {
         let prefix = folder("m", "d");
         for cursor in [Cursor::Key(key(namespace, path)), Cursor::Folder(folder(namespace, path))] {
             // After the folder `d/` nothing of it is left, and nothing lies in the folder `d/1/`.
@@ -607,3 +488,4 @@ fn other_handle(bench: &Bench) -> Outcome {
     all.extend(put_all(&two, "team", &["b/e", "0"])?);
     one.holds_exactly(&space("team"), &all)
 }
+

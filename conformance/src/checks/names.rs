@@ -14,86 +14,26 @@ use crate::ensure;
 use crate::names::pools;
 
 pub(super) const CHECKS: &[Check] = &[
-    check(
-        "S-01",
-        "No two names of a pool grown by small changes are one object",
-        "sentence 7",
-        pairwise,
-    ),
-    check(
-        "S-02",
-        "Spaces and dots at either end of a segment are kept",
-        "sentence 7",
-        spaces_and_dots,
-    ),
+    check("S-01", "No two names of a pool grown by small changes are one object", "sentence 7", pairwise),
+    check("S-02", "Spaces and dots at either end of a segment are kept", "sentence 7", spaces_and_dots),
     check("S-03", "Names reserved on some systems are names like others", "sentence 7", reserved),
     check("S-04", "Percent-escapes are never decoded, made or made twice", "sentence 7", percent),
     check("S-05", "`+`, blank and `%20` are three names", "sentence 7", plus),
-    check(
-        "S-06",
-        "Characters with a meaning in URLs, headers and quotes are kept",
-        "sentence 7",
-        url,
-    ),
-    check(
-        "S-07",
-        "Characters with a meaning in XML, and non-characters, are kept",
-        "sentence 7",
-        xml,
-    ),
+    check("S-06", "Characters with a meaning in URLs, headers and quotes are kept", "sentence 7", url),
+    check("S-07", "Characters with a meaning in XML, and non-characters, are kept", "sentence 7", xml),
     check("S-08", "Normal forms of one text are different names", "sentence 7", normal_forms),
     check("S-09", "Names that differ only by case stay apart", "sentence 7", case),
-    check(
-        "S-10",
-        "Emoji, marks, right-to-left and private characters are kept",
-        "sentence 7",
-        astral,
-    ),
-    check(
-        "S-11",
-        "A key and keys below it coexist, whatever the order of coming and going",
-        "sentence 7",
-        chains,
-    ),
-    check(
-        "S-12",
-        "A name turns from key to folder and back many times",
-        "sentence 7",
-        key_and_folder,
-    ),
-    check(
-        "S-13",
-        "Segments of up to 255 bytes are kept, whatever their characters",
-        "MAX_SEGMENT_BYTES",
-        long_segments,
-    ),
+    check("S-10", "Emoji, marks, right-to-left and private characters are kept", "sentence 7", astral),
+    check("S-11", "A key and keys below it coexist, whatever the order of coming and going", "sentence 7", chains),
+    check("S-12", "A name turns from key to folder and back many times", "sentence 7", key_and_folder),
+    check("S-13", "Segments of up to 255 bytes are kept, whatever their characters", "MAX_SEGMENT_BYTES", long_segments),
     check("S-14", "Keys of up to 1,024 bytes are kept", "MAX_KEY_BYTES", long_keys),
     check("S-15", "Long names that differ only at their end stay apart", "sentence 7", long_twins),
-    check(
-        "S-16",
-        "Names like a store's own files and suffixes are names like others",
-        "sentence 7",
-        internals,
-    ),
-    check(
-        "S-17",
-        "Names that look like numbers or words of a language stay text",
-        "sentence 7",
-        numeric,
-    ),
+    check("S-16", "Names like a store's own files and suffixes are names like others", "sentence 7", internals),
+    check("S-17", "Names that look like numbers or words of a language stay text", "sentence 7", numeric),
     check("S-18", "A backslash is a character, not a separator", "module key", backslash),
-    check(
-        "S-19",
-        "Neighbours of `/` in the order stay apart: `a-b`, `a.b`, `a/b`, `a0`",
-        "sentences 6 and 7",
-        neighbours,
-    ),
-    check(
-        "S-20",
-        "Deleting a name leaves names that begin with it, and names it begins with",
-        "sentence 7",
-        delete_relatives,
-    ),
+    check("S-19", "Neighbours of `/` in the order stay apart: `a-b`, `a.b`, `a/b`, `a0`", "sentences 6 and 7", neighbours),
+    check("S-20", "Deleting a name leaves names that begin with it, and names it begins with", "sentence 7", delete_relatives),
     check("S-21", "Letters that look alike are different names", "sentence 7", look_alikes),
     check("S-22", "Paths of many segments are kept", "sentence 7", deep),
     check("S-23", "Repeated and nested segments of one name stay apart", "sentence 7", repeated),
@@ -155,7 +95,8 @@ fn pairwise(bench: &Bench) -> Outcome {
     for _ in 0..bench.rounds(60) {
         let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
         let pool = tree.current();
-        let mut keys: Vec<_> = (0..pool.paths.len()).map(|path| pool.key(0, path as u8)).collect();
+        let mut keys: Vec<_> =
+            (0..pool.paths.len()).map(|path| pool.key(0, path as u8)).collect();
         keys.sort();
         keys.dedup();
         let (_home, store) = bench.fresh()?;
@@ -165,49 +106,24 @@ fn pairwise(bench: &Bench) -> Outcome {
 }
 
 fn spaces_and_dots(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a",
-            " a",
-            "a ",
-            " a ",
-            "a.",
-            ".a",
-            "a..",
-            "...",
-            "a /b",
-            "a/ b",
-            " ",
-            "a.b",
-            "a .",
-            "a/b.",
-            "a/b ",
-            "a. /b",
-            "\u{a0}a",
-            "a\u{3000}",
-        ],
-    )
+    apart(bench, &[
+        "a", " a", "a ", " a ", "a.", ".a", "a..", "...", "a /b", "a/ b", " ", "a.b", "a .", "a/b.", "a/b ",
+        "a. /b", "\u{a0}a", "a\u{3000}",
+    ])
 }
 
 fn reserved(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "CON", "con", "NUL", "aux.txt", "COM1", "LPT1.x/y", "a:b", "a::$DATA", "a*b", "a?b",
-            "a<b", "a>b", "a|b", "a\"b", "PRN/x", "$", "CLOCK$",
-        ],
-    )
+    apart(bench, &[
+        "CON", "con", "NUL", "aux.txt", "COM1", "LPT1.x/y", "a:b", "a::$DATA", "a*b", "a?b", "a<b", "a>b",
+        "a|b", "a\"b", "PRN/x", "$", "CLOCK$",
+    ])
 }
 
 fn percent(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "A", "%41", "%2541", "a%2Fb", "a/b", "a%2fb", "%", "%%", "%25", "%zz", "%00", "%2e%2e",
-            "%2E", "a%", "a%2", "%c3%a9", "é", "a%20b", "a b", "=41", "&#65;", "\\u0041", "%u0041",
-        ],
-    )
+    apart(bench, &[
+        "A", "%41", "%2541", "a%2Fb", "a/b", "a%2fb", "%", "%%", "%25", "%zz", "%00", "%2e%2e", "%2E", "a%",
+        "a%2", "%c3%a9", "é", "a%20b", "a b", "=41", "&#65;", "\\u0041", "%u0041",
+    ])
 }
 
 fn plus(bench: &Bench) -> Outcome {
@@ -215,119 +131,38 @@ fn plus(bench: &Bench) -> Outcome {
 }
 
 fn url(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a?b=c",
-            "a#b",
-            "a;b",
-            "a,b",
-            "a=b",
-            "a&b",
-            "a'b",
-            "a\"b",
-            "a`b",
-            "a@b",
-            "a!b",
-            "a$b",
-            "a(b)",
-            "a[b]",
-            "a{b}",
-            "a^b",
-            "~a",
-            "a",
-            "http:/x/y",
-            "a~b",
-            "a''b",
-        ],
-    )
+    apart(bench, &[
+        "a?b=c", "a#b", "a;b", "a,b", "a=b", "a&b", "a'b", "a\"b", "a`b", "a@b", "a!b", "a$b", "a(b)", "a[b]",
+        "a{b}", "a^b", "~a", "a", "http:/x/y", "a~b", "a''b",
+    ])
 }
 
 fn xml(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "<a>",
-            "&lt;a&gt;",
-            "a&b",
-            "a&amp;b",
-            "]]>",
-            "<![CDATA[a]]>",
-            "a\u{fffe}b",
-            "a\u{ffff}b",
-            "a\u{fffd}b",
-            "a\u{feff}b",
-            "a\u{2028}b",
-            "a\u{200b}b",
-            "ab",
-        ],
-    )
+    apart(bench, &[
+        "<a>", "&lt;a&gt;", "a&b", "a&amp;b", "]]>", "<![CDATA[a]]>", "a\u{fffe}b", "a\u{ffff}b", "a\u{fffd}b",
+        "a\u{feff}b", "a\u{2028}b", "a\u{200b}b", "ab",
+    ])
 }
 
 fn normal_forms(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "é",
-            "e\u{301}",
-            "e",
-            "\u{212b}",
-            "\u{c5}",
-            "A\u{30a}",
-            "ﬁ",
-            "fi",
-            "ｆ",
-            "f",
-            "가",
-            "\u{1100}\u{1161}",
-            "ñ",
-            "n\u{303}",
-            "①",
-            "1",
-            "x²",
-            "x2",
-            "caf\u{e9}/a",
-            "cafe\u{301}/a",
-        ],
-    )
+    apart(bench, &[
+        "é", "e\u{301}", "e", "\u{212b}", "\u{c5}", "A\u{30a}", "ﬁ", "fi", "ｆ", "f", "가", "\u{1100}\u{1161}", "ñ",
+        "n\u{303}", "①", "1", "x²", "x2", "caf\u{e9}/a", "cafe\u{301}/a",
+    ])
 }
 
 fn case(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a", "A", "a/b", "A/b", "a/B", "A/B", "ß", "SS", "ss", "ẞ", "İ", "i\u{307}", "I", "ı",
-            "i", "K", "k", "\u{212a}", "Σ", "σ", "ς", "É", "é", "ǆ", "ǅ", "DATA/x", "data/x",
-        ],
-    )
+    apart(bench, &[
+        "a", "A", "a/b", "A/b", "a/B", "A/B", "ß", "SS", "ss", "ẞ", "İ", "i\u{307}", "I", "ı", "i", "K", "k",
+        "\u{212a}", "Σ", "σ", "ς", "É", "é", "ǆ", "ǅ", "DATA/x", "data/x",
+    ])
 }
 
 fn astral(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "😀",
-            "😁",
-            "?",
-            "\u{fffd}",
-            "👨‍👩‍👧",
-            "👨👩👧",
-            "a\u{301}\u{302}",
-            "a\u{302}\u{301}",
-            "שלום",
-            "\u{202e}abc",
-            "abc",
-            "\u{e000}",
-            "\u{f8ff}",
-            "𝒜",
-            "A",
-            "\u{10ffff}",
-            "日本",
-            "日本語",
-            "🇩🇪",
-            "🇩",
-        ],
-    )
+    apart(bench, &[
+        "😀", "😁", "?", "\u{fffd}", "👨‍👩‍👧", "👨👩👧", "a\u{301}\u{302}", "a\u{302}\u{301}", "שלום", "\u{202e}abc",
+        "abc", "\u{e000}", "\u{f8ff}", "𝒜", "A", "\u{10ffff}", "日本", "日本語", "🇩🇪", "🇩",
+    ])
 }
 
 fn chains(bench: &Bench) -> Outcome {
@@ -352,6 +187,8 @@ fn key_and_folder(bench: &Bench) -> Outcome {
             store.delete(&lower)?;
         } else {
             store.put(&upper, "both")?;
+            store.put(&lower, "beside")?;
+            store.holds(&upper, Some(b"both"))?;
             store.delete(&lower)?;
             store.holds(&upper, Some(b"both"))?;
         }
@@ -361,8 +198,7 @@ fn key_and_folder(bench: &Bench) -> Outcome {
 
 fn long_segments(bench: &Bench) -> Outcome {
     let mut names: Vec<String> = Vec::new();
-    for len in [100, 127, 128, 143, 144, 200, 236, 240, 243, 246, 250, 251, 254, MAX_SEGMENT_BYTES]
-    {
+    for len in [100, 127, 128, 143, 144, 200, 236, 240, 243, 246, 250, 251, 254, MAX_SEGMENT_BYTES] {
         names.push("x".repeat(len));
     }
     names.push("é".repeat(MAX_SEGMENT_BYTES / 2));
@@ -414,104 +250,27 @@ fn long_twins(bench: &Bench) -> Outcome {
 }
 
 fn internals(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "x",
-            "x.meta",
-            "x.tmp",
-            "x.lock",
-            ".lock",
-            "x#1",
-            "x-wal",
-            "x-shm",
-            "x-journal",
-            "_refs",
-            "refs/x",
-            "data/x",
-            "x.json",
-            "x.json.config",
-            "x.json.metadata",
-            "x.0",
-            "x~",
-            ".x.swp",
-            "x.bak",
-            "x.d",
-            "x.d/y",
-            "x/",
-            "d41d8cd98f00b204e9800998ecf8427e",
-            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-            "index",
-            "manifest",
-            ".larder",
-            "x.obj",
-            "x.val",
-            "x.dir",
-            "x.key",
-            "=x",
-            "x=",
-            "x%",
-            "@x",
-            "+x",
-            "!x",
-            "x!",
-        ]
-        .into_iter()
-        .filter(|path| !path.ends_with('/'))
-        .collect::<Vec<_>>(),
-    )
+    apart(bench, &[
+        "x", "x.meta", "x.tmp", "x.lock", ".lock", "x#1", "x-wal", "x-shm", "x-journal", "_refs", "refs/x",
+        "data/x", "x.json", "x.json.config", "x.json.metadata", "x.0", "x~", ".x.swp", "x.bak", "x.d", "x.d/y",
+        "x/", "d41d8cd98f00b204e9800998ecf8427e", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "index", "manifest",
+        ".larder", "x.obj", "x.val", "x.dir", "x.key", "=x", "x=", "x%", "@x", "+x", "!x", "x!",
+    ].into_iter().filter(|path| !path.ends_with('/')).collect::<Vec<_>>())
 }
 
 fn numeric(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "1",
-            "01",
-            "1.0",
-            "1e0",
-            "0x1",
-            "+1",
-            "-0",
-            "0",
-            "00",
-            "NaN",
-            "null",
-            "NULL",
-            "true",
-            "false",
-            "undefined",
-            "None",
-            "1_000",
-            "1000",
-            "9007199254740993",
-            "9007199254740992",
-            "",
-            "e",
-            "''",
-            "\"\"",
-        ]
-        .into_iter()
-        .filter(|path| !path.is_empty())
-        .collect::<Vec<_>>(),
-    )
+    apart(bench, &[
+        "1", "01", "1.0", "1e0", "0x1", "+1", "-0", "0", "00", "NaN", "null", "NULL", "true", "false", "undefined",
+        "None", "1_000", "1000", "9007199254740993", "9007199254740992", "", "e", "''", "\"\"",
+    ].into_iter().filter(|path| !path.is_empty()).collect::<Vec<_>>())
 }
 
 fn backslash(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &["a\\b", "a/b", "a\\\\b", "a", "\\a", "a\\", "a\\/b", "..\\a", "C:\\a", "a\\n", "\\"],
-    )
+    apart(bench, &["a\\b", "a/b", "a\\\\b", "a", "\\a", "a\\", "a\\/b", "..\\a", "C:\\a", "a\\n", "\\"])
 }
 
 fn neighbours(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a-b", "a.b", "a/b", "a0", "a", "a0b", "ab", "a,b", "a:b", "a b", "a_b", "a|b", "a!/b",
-            "a/-",
-        ],
-    )
+    apart(bench, &["a-b", "a.b", "a/b", "a0", "a", "a0b", "ab", "a,b", "a:b", "a b", "a_b", "a|b", "a!/b", "a/-"])
 }
 
 fn delete_relatives(bench: &Bench) -> Outcome {
@@ -528,21 +287,13 @@ fn delete_relatives(bench: &Bench) -> Outcome {
             .filter(|name| **name != gone)
             .map(|name| (key("team", name), Bytes::from(*name)))
             .collect();
-        store
-            .holds_exactly(&space("team"), &left)
-            .map_err(|f| f.during(format!("delete {gone}")))?;
+        store.holds_exactly(&space("team"), &left).map_err(|f| f.during(format!("delete {gone}")))?;
     }
     Ok(())
 }
 
 fn look_alikes(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a", "а", "ａ", "ɑ", "o", "о", "0", "O", "l", "1", "I", "|", "—", "-", "–", "‐", "'",
-            "’", "∕", "⁄", "／",
-        ],
-    )
+    apart(bench, &["a", "а", "ａ", "ɑ", "o", "о", "0", "O", "l", "1", "I", "|", "—", "-", "–", "‐", "'", "’", "∕", "⁄", "／"])
 }
 
 fn deep(bench: &Bench) -> Outcome {
@@ -562,21 +313,5 @@ fn deep(bench: &Bench) -> Outcome {
 }
 
 fn repeated(bench: &Bench) -> Outcome {
-    apart(
-        bench,
-        &[
-            "a",
-            "a/a",
-            "a/a/a",
-            "aa",
-            "aa/a",
-            "a/aa",
-            "team",
-            "team/a",
-            "team/team",
-            "a/team",
-            "a/a/b",
-            "b/a/a",
-        ],
-    )
+    apart(bench, &["a", "a/a", "a/a/a", "aa", "aa/a", "a/aa", "team", "team/a", "team/team", "a/team", "a/a/b", "b/a/a"])
 }

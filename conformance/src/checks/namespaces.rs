@@ -16,83 +16,23 @@ use crate::report::Failure;
 
 pub(super) const CHECKS: &[Check] = &[
     check("N-01", "One path in two namespaces is two objects", "module key", same_path),
-    check(
-        "N-02",
-        "No two splits of one text into namespace and path are one object",
-        "module key",
-        splits,
-    ),
-    check(
-        "N-03",
-        "Namespaces that begin with each other do not meet: `ns`, `ns1`, `ns10`, `ns-x`",
-        "module key",
-        prefixes,
-    ),
-    check(
-        "N-04",
-        "Namespaces with pattern characters do not match others: `a_b` and `aXb`",
-        "module key",
-        patterns,
-    ),
+    check("N-02", "No two splits of one text into namespace and path are one object", "module key", splits),
+    check("N-03", "Namespaces that begin with each other do not meet: `ns`, `ns1`, `ns10`, `ns-x`", "module key", prefixes),
+    check("N-04", "Namespaces with pattern characters do not match others: `a_b` and `aXb`", "module key", patterns),
     check("N-05", "Namespaces that differ by case stay apart", "sentence 7", case),
-    check(
-        "N-06",
-        "Namespaces called `data`, `refs`, `tmp` and the root namespace stay apart",
-        "Namespace::is_root",
-        reserved,
-    ),
-    check(
-        "N-07",
-        "Names that clean to the same namespace are the same namespace",
-        "Namespace::clean",
-        cleaned,
-    ),
+    check("N-06", "Namespaces called `data`, `refs`, `tmp` and the root namespace stay apart", "Namespace::is_root", reserved),
+    check("N-07", "Names that clean to the same namespace are the same namespace", "Namespace::clean", cleaned),
     check("N-08", "Emptying a namespace leaves all others as they were", "module key", emptying),
     check("N-09", "A namespace emptied and written again holds only the new", "sentence 2", again),
     check("N-10", "A cursor of one namespace shows nothing of it in another", "Cursor", cursors),
     check("N-11", "A version of one namespace guards nothing in another", "Expect::At", versions),
-    check(
-        "N-12",
-        "The namespaces listed are those that hold a key, in byte order",
-        "Storage::namespaces",
-        listed,
-    ),
-    check(
-        "N-13",
-        "Listing the root namespace is not listing everything",
-        "Namespace::is_root",
-        root_is_not_all,
-    ),
-    check(
-        "N-14",
-        "Names with traversal in them leave what is outside the home untouched",
-        "module key",
-        outside,
-    ),
-    check(
-        "N-15",
-        "Namespaces of 128 characters that differ at the end stay apart",
-        "MAX_NAMESPACE_CHARS",
-        long,
-    ),
-    check(
-        "N-16",
-        "All goes well beside a neighbour that writes all the time",
-        "module key",
-        hostile_neighbour,
-    ),
-    check(
-        "N-17",
-        "Interleaved writes of near-miss namespaces end as if each had been alone",
-        "module key",
-        interleaved,
-    ),
-    check(
-        "N-18",
-        "Hundreds of namespaces are listed whole and stay apart",
-        "Storage::namespaces",
-        many,
-    ),
+    check("N-12", "The namespaces listed are those that hold a key, in byte order", "Storage::namespaces", listed),
+    check("N-13", "Listing the root namespace is not listing everything", "Namespace::is_root", root_is_not_all),
+    check("N-14", "Names with traversal in them leave what is outside the home untouched", "module key", outside),
+    check("N-15", "Namespaces of 128 characters that differ at the end stay apart", "MAX_NAMESPACE_CHARS", long),
+    check("N-16", "All goes well beside a neighbour that writes all the time", "module key", hostile_neighbour),
+    check("N-17", "Interleaved writes of near-miss namespaces end as if each had been alone", "module key", interleaved),
+    check("N-18", "Hundreds of namespaces are listed whole and stay apart", "Storage::namespaces", many),
 ];
 
 /// Writes the same paths with different values into each namespace, in turns, and compares all.
@@ -134,25 +74,9 @@ fn same_path(bench: &Bench) -> Outcome {
 fn splits(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     let pairs = [
-        ("a", "b/c"),
-        ("a_b", "c"),
-        ("a-b", "c"),
-        ("ab", "c"),
-        ("a", "bc"),
-        ("a", "b-c"),
-        ("a", "b_c"),
-        ("a", "b:c"),
-        ("a_b_c", "x"),
-        ("a", "b_c/x"),
-        ("a_b", "c/x"),
-        ("a", "b c"),
-        ("a", "c"),
-        ("b", "c"),
-        ("a", "a/c"),
-        ("ab", "a/c"),
-        ("a", "ba/c"),
-        ("a", "b.c"),
-        ("a", "b|c"),
+        ("a", "b/c"), ("a_b", "c"), ("a-b", "c"), ("ab", "c"), ("a", "bc"), ("a", "b-c"), ("a", "b_c"), ("a", "b:c"),
+        ("a_b_c", "x"), ("a", "b_c/x"), ("a_b", "c/x"), ("a", "b c"), ("a", "c"), ("b", "c"), ("a", "a/c"),
+        ("ab", "a/c"), ("a", "ba/c"), ("a", "b.c"), ("a", "b|c"),
     ];
     let mut all: Vec<(Key, Bytes)> = Vec::new();
     for (namespace, path) in pairs {
@@ -211,9 +135,7 @@ fn reserved(bench: &Bench) -> Outcome {
 fn cleaned(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     let path = larder::key::RelPath::parse("data/x").expect("battery bug: a bad path");
-    for (one, two) in
-        [("a.b", "a_b"), ("a/b", "a_b"), (" team ", "team"), ("../x", "___x"), ("é", "_")]
-    {
+    for (one, two) in [("a.b", "a_b"), ("a/b", "a_b"), (" team ", "team"), ("../x", "___x"), ("é", "_")] {
         let clean = |name| {
             let namespace = Namespace::clean(name);
             namespace.and_then(|namespace| namespace.key(path))
@@ -285,24 +207,17 @@ fn cursors(bench: &Bench) -> Outcome {
     let query = List { prefix: everything("a"), depth: Depth::All, after: None, limit: one };
     let page = store.list(query)?;
     ensure!(page.next.is_some(), "a page of one of four keys has no next");
-    for cursor in
-        page.next.into_iter().chain([Cursor::Key(key("c", "k1")), Cursor::Folder(everything("a"))])
-    {
+    for cursor in page.next.into_iter().chain([Cursor::Key(key("c", "k1")), Cursor::Folder(everything("a"))]) {
         for name in ["a", "b", "c"] {
             let prefix = everything(name);
             let limit = NonZeroUsize::new(100).unwrap_or(one);
             let after = Some(cursor.clone());
-            let page =
-                store.list(List { prefix: prefix.clone(), depth: Depth::All, after, limit })?;
+            let page = store.list(List { prefix: prefix.clone(), depth: Depth::All, after, limit })?;
             let foreign = page.entries.iter().find(|entry| !prefix.contains(&entry.key));
             ensure!(foreign.is_none(), "{name} after {cursor:?} shows {foreign:?}");
-            let expected =
-                ["d/k", "k1", "k2", "k3"].iter().filter(|path| !cursor.passed(&key(name, path)));
+            let expected = ["d/k", "k1", "k2", "k3"].iter().filter(|path| !cursor.passed(&key(name, path)));
             let (found, expected) = (page.entries.len(), expected.count());
-            ensure!(
-                found == expected || page.next.is_some(),
-                "{name} after {cursor:?} shows {found} of {expected}"
-            );
+            ensure!(found == expected || page.next.is_some(), "{name} after {cursor:?} shows {found} of {expected}");
         }
     }
     Ok(())
@@ -367,8 +282,7 @@ fn root_is_not_all(bench: &Bench) -> Outcome {
 fn outside(bench: &Bench) -> Outcome {
     let home = bench.home();
     let beside = home.outside().join("beside");
-    let canaries =
-        [home.outside().join("canary"), beside.join("canary"), home.outside().join("secret.json")];
+    let canaries = [home.outside().join("canary"), beside.join("canary"), home.outside().join("secret.json")];
     let failed = |error: std::io::Error| Failure::new(format!("failed to plant a canary: {error}"));
     fs::create_dir_all(&beside).map_err(failed)?;
     for canary in &canaries {
@@ -376,20 +290,8 @@ fn outside(bench: &Bench) -> Outcome {
     }
     let store = bench.open(&home)?;
     let names = [
-        "..%2fcanary",
-        "%2e%2e/canary",
-        "%2e%2e%2fcanary",
-        "..\\canary",
-        "%252e%252e/canary",
-        "...",
-        "..%00/canary",
-        "‥/canary",
-        "．．/canary",
-        "beside/canary",
-        "canary",
-        "secret.json",
-        "%2f%2fcanary",
-        "a/..%2f..%2fcanary",
+        "..%2fcanary", "%2e%2e/canary", "%2e%2e%2fcanary", "..\\canary", "%252e%252e/canary", "...", "..%00/canary",
+        "‥/canary", "．．/canary", "beside/canary", "canary", "secret.json", "%2f%2fcanary", "a/..%2f..%2fcanary",
     ];
     for name in names {
         let place = key("team", name);
@@ -401,8 +303,7 @@ fn outside(bench: &Bench) -> Outcome {
         let found = fs::read(canary).map_err(failed)?;
         ensure!(found == b"untouched", "{} was changed", canary.display());
     }
-    let mut there: Vec<_> =
-        fs::read_dir(home.outside()).map_err(failed)?.flatten().map(|e| e.file_name()).collect();
+    let mut there: Vec<_> = fs::read_dir(home.outside()).map_err(failed)?.flatten().map(|e| e.file_name()).collect();
     there.sort();
     ensure!(there.len() == 4, "files appeared outside the home: {there:?}");
     Ok(())
@@ -429,11 +330,7 @@ fn hostile_neighbour(bench: &Bench) -> Outcome {
             while !done.load(Ordering::Relaxed) {
                 let name = ["tea", "team1", "team-1", "Team"][random.below(4)];
                 let place = key(name, ["data/a", "data/b", "a", "refs/x"][random.below(4)]);
-                if random.one_in(3) {
-                    hostile.delete(&place)?
-                } else {
-                    hostile.put(&place, "noise")?
-                }
+                if random.one_in(3) { hostile.delete(&place)? } else { hostile.put(&place, "noise")? }
                 noise.store(true, Ordering::Relaxed);
                 std::thread::yield_now();
             }
@@ -447,6 +344,16 @@ fn hostile_neighbour(bench: &Bench) -> Outcome {
                     store.put(&key("team", path), value.clone())?;
                     all.push((key("team", path), value));
                 }
+                // Goes on only once the neighbour did something in the meantime.
+                for _ in 0..12 {
+                    noise.store(false, Ordering::Relaxed);
+                    for _ in 0..100 {
+                        if noise.load(Ordering::Relaxed) || neighbour.is_finished() {
+                            break;
+                        }
+                        std::thread::sleep(std::time::Duration::from_micros(50));
+                    }
+                }
                 store.holds_exactly(&space("team"), &all)?;
                 for (place, _) in &all {
                     store.delete(place)?;
@@ -456,8 +363,7 @@ fn hostile_neighbour(bench: &Bench) -> Outcome {
             Ok(())
         }();
         done.store(true, Ordering::Relaxed);
-        let theirs =
-            neighbour.join().unwrap_or_else(|_| Err(Failure::new("the neighbour panicked")));
+        let theirs = neighbour.join().unwrap_or_else(|_| Err(Failure::new("the neighbour panicked")));
         outcome.and(theirs)
     })
 }
@@ -498,8 +404,7 @@ fn many(bench: &Bench) -> Outcome {
     ensure!(found == expected, "{} of {count} namespaces listed", found.len());
     for n in (0..count).step_by(37) {
         let value = Bytes::from(format!("{n}"));
-        store
-            .holds_exactly(&space(&format!("n{n}")), &[(key(&format!("n{n}"), "data/x"), value)])?;
+        store.holds_exactly(&space(&format!("n{n}")), &[(key(&format!("n{n}"), "data/x"), value)])?;
     }
     Ok(())
 }

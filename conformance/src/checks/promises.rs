@@ -11,25 +11,10 @@ use crate::report::Failure;
 pub(super) const CHECKS: &[Check] = &[
     check("P-01", "A new home is empty", "Subject::open", new_is_empty),
     check("P-02", "Two handles on one home are one store", "Subject::open", one_home),
-    check(
-        "P-03",
-        "Two homes share nothing, also when one's name begins the other's",
-        "Subject::open",
-        two_homes,
-    ),
-    check(
-        "P-04",
-        "Promises are the same for every handle and at every time",
-        "Storage::promises",
-        steady,
-    ),
+    check("P-03", "Two homes share nothing, also when one's name begins the other's", "Subject::open", two_homes),
+    check("P-04", "Promises are the same for every handle and at every time", "Storage::promises", steady),
     check("P-05", "Printing a store for people shows none of its values", "Storage: Debug", debug),
-    check(
-        "P-06",
-        "A dropped handle takes nothing with it while another is held",
-        "sentence 2",
-        dropped_handle,
-    ),
+    check("P-06", "A dropped handle takes nothing with it while another is held", "sentence 2", dropped_handle),
 ];
 
 fn new_is_empty(bench: &Bench) -> Outcome {
@@ -66,9 +51,7 @@ fn two_homes(bench: &Bench) -> Outcome {
         path.push(suffix);
         fs::create_dir_all(&path).map_err(|error| Failure::new(error.to_string()))?;
         let opened = crate::bench::runtime().block_on(bench.subject.open(path.as_ref()));
-        let sibling = opened
-            .map(crate::bench::Handle::new)
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let sibling = opened.map(crate::bench::Handle::new).map_err(|error| Failure::new(error.to_string()))?;
         sibling.holds_exactly(&space("team"), &[])?;
         sibling.put(&key("team", "b"), "sibling")?;
     }
@@ -81,11 +64,7 @@ fn steady(bench: &Bench) -> Outcome {
     one.put(&key("team", "a"), "value")?;
     for handle in [&one, &two] {
         let promises = handle.0.promises();
-        ensure!(
-            promises == bench.promises,
-            "promises were {:?} and are {promises:?}",
-            bench.promises
-        );
+        ensure!(promises == bench.promises, "promises were {:?} and are {promises:?}", bench.promises);
     }
     Ok(())
 }

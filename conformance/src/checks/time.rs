@@ -11,18 +11,8 @@ use crate::check::{Check, Outcome};
 use crate::ensure;
 
 pub(super) const CHECKS: &[Check] = &[
-    check(
-        "T-01",
-        "Versions of quick overwrites differ, however coarse the clock",
-        "Version",
-        quick,
-    ),
-    check(
-        "T-02",
-        "Value and version are the same after a second has passed",
-        "Object::version",
-        later,
-    ),
+    check("T-01", "Versions of quick overwrites differ, however coarse the clock", "Version", quick),
+    check("T-02", "Value and version are the same after a second has passed", "Object::version", later),
     check("T-03", "A version read before a pause still guards after it", "Expect::At", guard_later),
     check("T-04", "Overwrites within one tick of the clock are visible", "sentence 2", same_tick),
     check("T-05", "What was deleted stays deleted as time passes", "sentence 2", stays_deleted),
@@ -31,10 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// Waits until the clock shows another second.
 fn next_second() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    thread::sleep(
-        Duration::from_millis(1020)
-            - Duration::from_nanos(now.subsec_nanos().into()).min(Duration::from_secs(1)),
-    );
+    thread::sleep(Duration::from_millis(1020) - Duration::from_nanos(now.subsec_nanos().into()).min(Duration::from_secs(1)));
 }
 
 fn quick(bench: &Bench) -> Outcome {
