@@ -41,6 +41,7 @@ mod serve;
 mod spaces;
 
 pub use auth::ApiKey;
+pub use error::chain;
 pub use serve::serve;
 
 use error::ApiError;
@@ -207,7 +208,7 @@ async fn guarded(app: &Arc<App>, request: Request, request_id: &str) -> Outcome 
     match path.as_str() {
         "/livez" => return Outcome::new("/livez", probe(request.method(), Ok(()))),
         "/readyz" => {
-            let check = app.cache.check().await.map_err(|error| error.to_string());
+            let check = app.cache.check().await.map_err(|error| chain(&error));
             return Outcome::new("/readyz", probe(request.method(), check));
         }
         _ => {}

@@ -54,7 +54,7 @@ fn start_log(config: &Config) {
 }
 
 async fn run(config: Config) -> Result<(), String> {
-    let storage = open(&config.storage).map_err(|error| error.to_string())?;
+    let storage = open(&config.storage).map_err(|error| larder::http::chain(&error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;

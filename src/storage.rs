@@ -36,6 +36,8 @@ use bytes::Bytes;
 use crate::key::{Key, Namespace, Prefix};
 
 pub mod blocking;
+#[cfg(all(unix, feature = "disk"))]
+pub mod disk;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;

@@ -364,7 +364,7 @@ fn across_handles(bench: &Bench) -> Outcome {
     let (home, one) = bench.fresh()?;
     let two = bench.open(&home)?;
     let place = key("team", "a");
-    one.put(&place, "0")?;
+    one.put(&place, "start")?;
     for round in 0..6 {
         let (reader, writer) = if round % 2 == 0 { (&one, &two) } else { (&two, &one) };
         let version = reader.version(&place)?;

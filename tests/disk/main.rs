@@ -1,0 +1,13 @@
+//! The store on a local disk, through its public surface: what is particular to it. What every store
+//! must do is the battery's business (`conformance/tests/disk.rs`).
+#![cfg(all(unix, feature = "disk"))]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod clash;
+mod crash;
+mod full;
+mod help;
+mod layout;
+mod listing;
+mod sharing;
+mod trouble;
