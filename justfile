@@ -10,7 +10,7 @@ serve *flags:
 
 # Everything that needs no other server, in the way README.md says.
 test:
-    cargo test --workspace
+    cargo test
 
 # The unit tests: what is in the library itself. Shows how long they take once compiled.
 test-unit:

@@ -28,7 +28,7 @@ fn body(number: usize) -> String {
 
 fn store(cache: &Cache, namespace: &Namespace, body: &str) -> Stored {
     let value = pyjson::parse(body.as_bytes()).expect("a JSON body");
-    let content = Prepared::json(&value, None).expect("content");
+    let content = Prepared::json(&value, None, usize::MAX).expect("content");
     let entry = NewEntry {
         namespace,
         strategy: Strategy::Direct,

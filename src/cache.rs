@@ -162,7 +162,7 @@ impl Cache {
             Ok(()) => Ok(true),
             Err(storage::Error::Conflict { .. }) => Ok(false),
             Err(storage::Error::Full { backend, needed }) => {
-                if self.make_room().await? {
+                if self.make_room(needed).await? {
                     return Ok(false);
                 }
                 Err(storage::Error::Full { backend, needed }.into())

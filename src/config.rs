@@ -41,7 +41,6 @@ pub use self::table::{Group, VARIABLES, Variable, readme_table};
 
 use self::dotenv::DotEnv;
 use self::reader::{Reader, Reported};
-use crate::cache::archive::ArchiveLimits;
 
 /// Everything the service needs to know before it starts. Read once; nothing changes while it runs.
 #[derive(Debug, Clone)]
@@ -74,6 +73,17 @@ pub struct Config {
     pub test_data_routes: bool,
     /// Remarks on settings that are accepted but may not do what was meant; for the log.
     pub notes: Vec<String>,
+}
+
+/// What an archive may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveLimits {
+    /// The most members, and the most operations of one batch.
+    pub max_members: usize,
+    /// The most bytes its members may unpack to together.
+    pub max_total_bytes: u64,
+    /// The most bytes a member may unpack to for each byte it takes.
+    pub max_ratio: u64,
 }
 
 /// Limits on single requests and on the way out.

@@ -65,6 +65,9 @@ pub struct Settings {
     pub server_id: Option<String>,
     /// What `/info/server` calls the server's name.
     pub server_name: Option<String>,
+    /// Whether only this machine is to be answered: an open API on a loopback address. A web page
+    /// elsewhere must not reach it through somebody's browser.
+    pub local_only: bool,
     /// What is reported about the store.
     pub store: StoreInfo,
     /// Whether the raw storage browser is served.
@@ -95,6 +98,7 @@ impl Default for Settings {
             environment: "local",
             server_id: None,
             server_name: None,
+            local_only: false,
             store: StoreInfo { mode: "memory", ..StoreInfo::default() },
             admin_routes: true,
             test_data_routes: true,
@@ -208,10 +212,17 @@ async fn guarded(app: &Arc<App>, request: Request, request_id: &str) -> Outcome 
     match path.as_str() {
         "/livez" => return Outcome::new("/livez", probe(request.method(), Ok(()))),
         "/readyz" => {
-            let check = app.cache.check().await.map_err(|error| chain(&error));
+            let check = tokio::time::timeout(app.settings.request_timeout, app.cache.check());
+            let check = match check.await {
+                Ok(check) => check.map_err(|error| chain(&error)),
+                Err(_) => Err("store did not answer in time".to_owned()),
+            };
             return Outcome::new("/readyz", probe(request.method(), check));
         }
         _ => {}
+    }
+    if app.settings.local_only && !auth::is_local(request.headers()) {
+        return Outcome::new(NO_ROUTE, Err(ApiError::not_local()));
     }
     let open = auth::OPEN_PATHS.contains(&path.as_str());
     if request.method() == Method::OPTIONS {

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use larder::cache::archive::ArchiveLimits;
 use larder::cache::{Cache, Settings as CacheSettings};
 use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
 use larder::http::{self, ApiKey, Settings, StoreInfo};
@@ -54,7 +55,7 @@ fn start_log(config: &Config) {
 }
 
 async fn run(config: Config) -> Result<(), String> {
-    let storage = open(&config.storage).map_err(|error| larder::http::chain(&error))?;
+    let storage = open(&config.storage).map_err(|error| http::chain(&error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -112,7 +113,11 @@ fn cache_settings(config: &Config) -> CacheSettings {
     CacheSettings {
         max_inflated_bytes: config.limits.max_inflated_bytes,
         evict_when_full: matches!(config.storage, StorageConfig::Memory { max_bytes: Some(_) }),
-        archive: config.limits.archive,
+        archive: ArchiveLimits {
+            max_members: config.limits.archive.max_members,
+            max_total_bytes: config.limits.archive.max_total_bytes,
+            max_ratio: config.limits.archive.max_ratio,
+        },
     }
 }
 
@@ -128,6 +133,7 @@ fn http_settings(config: &Config) -> Settings {
         environment: config.environment.name(),
         server_id: config.server_id.map(|id| id.to_string()),
         server_name: config.server_name.clone(),
+        local_only: matches!(config.auth, Auth::Open) && config.listen.ip().is_loopback(),
         store: store_info(&config.storage),
         admin_routes: config.admin_routes,
         test_data_routes: config.test_data_routes,

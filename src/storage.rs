@@ -274,6 +274,16 @@ impl Batch {
         self.steps
     }
 
+    /// The bytes of all values to put.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.steps.iter().flatten().map(|change| match change {
+            Change::Put { bytes, .. } => bytes.len() as u64,
+            Change::Delete { .. } => 0,
+        });
+        sizes.sum()
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -380,7 +390,8 @@ pub enum Error {
     Full {
         /// Which kind of store.
         backend: &'static str,
-        /// How many bytes are missing, as far as the store can tell.
+        /// How many bytes are missing, as far as the store can tell; `u64::MAX` when the write is
+        /// larger than the store may ever be, so that making room is no use.
         needed: u64,
     },
     /// The store cannot answer now; trying again later may help.

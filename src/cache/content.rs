@@ -43,17 +43,16 @@ impl Prepared {
     }
 
     /// Prepares a JSON value: stored with an indent of two. `field_path` is `None` for a store
-    /// without a key, and empty for a keyed one whose hash is the whole value's.
-    pub fn json(value: &Value<'_>, field_path: Option<&str>) -> Result<Self> {
+    /// without a key, and empty for a keyed one whose hash is the whole value's. Deep nesting makes
+    /// the stored text many times longer than the value; its white space may have `limit` bytes.
+    pub fn json(value: &Value<'_>, field_path: Option<&str>, limit: usize) -> Result<Self> {
         let hash = match field_path {
             None | Some("") => digest::of_json(value),
             Some(path) => digest::of_json_field(value, path)
                 .map_err(|error| Error::Invalid(error.to_string()))?,
         };
-        let mut stored = String::new();
-        pyjson::write_pretty(&mut stored, value, REFERENCE_INDENT);
         Ok(Self {
-            bytes: stored.into(),
+            bytes: pretty(value, REFERENCE_INDENT, limit)?.into(),
             hash,
             file_type: FileType::Json,
             encoding: None,
@@ -97,35 +96,37 @@ pub struct NotJson {
 }
 
 impl Content {
-    /// Reads a content file. `None` when it is not what `file_type` says.
+    /// Reads a content file. What is not what `file_type` and `encoding` say is served as bytes.
     pub(super) fn read(
         bytes: Bytes,
         file_type: FileType,
         encoding: Option<&str>,
         limit: usize,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Self> {
         if file_type == FileType::Json {
-            return Ok(pyjson::parse(&bytes).ok().map(|value| match value.into_owned() {
-                Value::Str(text) => Self::Text(text),
-                value @ (Value::Object(_) | Value::List(_)) => Self::Json(value),
+            return Ok(match pyjson::parse(&bytes).map(Value::into_owned) {
+                Ok(Value::Str(text)) => Self::Text(text),
+                Ok(value @ (Value::Object(_) | Value::List(_))) => Self::Json(value),
                 // Nothing stores these; upstream would serve them as strings.
-                other => Self::Text(Text::from(other.to_python())),
-            }));
+                Ok(other) => Self::Text(Text::from(other.to_python())),
+                // Another entry of the same place was updated with bytes.
+                Err(_) => Self::Binary(bytes),
+            });
         }
-        // An update may have put plain bytes where compressed ones were; those do not start so.
-        if encoding != Some("gzip") || !bytes.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Some(Self::Binary(bytes)));
+        if encoding != Some("gzip") {
+            return Ok(Self::Binary(bytes));
         }
         let inflated = match gunzip(&bytes, limit) {
             Ok(inflated) => inflated,
-            Err(Error::Invalid(_)) => return Ok(None),
+            // An update put plain bytes where compressed ones were; they are the content now.
+            Err(Error::Invalid(_)) => return Ok(Self::Binary(bytes)),
             Err(error) => return Err(error),
         };
         // Upstream: decompressed content that happens to be JSON is JSON from then on.
-        Ok(Some(match pyjson::parse(&inflated) {
+        Ok(match pyjson::parse(&inflated) {
             Ok(value) => Self::Json(value.into_owned()),
             Err(_) => Self::Binary(inflated.into()),
-        }))
+        })
     }
 
     /// What `data_type` says of it.
@@ -183,6 +184,17 @@ impl Content {
 
 pub(super) fn lone_surrogate() -> Error {
     Error::Invalid("text holds a lone surrogate, which cannot be encoded".to_owned())
+}
+
+/// The indented text of a value, unless its white space alone is over the limit.
+pub(super) fn pretty(value: &Value<'_>, indent: usize, limit: usize) -> Result<String> {
+    let white_space = pyjson::pretty_white_space(value, indent);
+    if white_space > limit {
+        return Err(Error::TooLarge { limit });
+    }
+    let mut text = String::with_capacity(white_space);
+    pyjson::write_pretty(&mut text, value, indent);
+    Ok(text)
 }
 
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {

@@ -5,15 +5,15 @@
 
 use bytes::Bytes;
 
-use super::content::lone_surrogate;
+use super::content::{lone_surrogate, pretty};
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, DataType};
 use super::pyjson::{self, Text, Value};
-use super::refs::SIDECAR_INDENT;
+use super::refs::{EntryRef, SIDECAR_INDENT};
 use super::{ATTEMPTS, Cache};
 use crate::key::{InvalidName, Key, Namespace, Prefix};
-use crate::storage::{Batch, Depth, Entry, Expect, StorageExt};
+use crate::storage::{Batch, Depth, Entry, Expect, StorageExt, Version};
 
 /// A piece of child data to write.
 #[derive(Debug, Clone)]
@@ -35,17 +35,13 @@ impl NewData<'_> {
         }
     }
 
-    fn render(&self) -> Result<Bytes> {
+    fn render(&self, limit: usize) -> Result<Bytes> {
         Ok(match self {
             Self::Text(text) => {
                 let plain = text.as_str().ok_or_else(lone_surrogate)?;
                 Bytes::copy_from_slice(plain.as_bytes())
             }
-            Self::Json(value) => {
-                let mut stored = String::new();
-                pyjson::write_pretty(&mut stored, value, SIDECAR_INDENT);
-                stored.into()
-            }
+            Self::Json(value) => pretty(value, SIDECAR_INDENT, limit)?.into(),
             Self::Binary(bytes) => bytes.clone(),
         })
     }
@@ -170,16 +166,16 @@ impl Cache {
         place: &DataPlace<'_>,
         data: NewData<'_>,
     ) -> Result<Option<DataStored>> {
-        let bytes = data.render()?;
+        let bytes = data.render(self.settings.max_inflated_bytes)?;
         for _ in 0..ATTEMPTS {
-            let Some(keys) = self.data_keys(place, data.data_type()).await? else {
-                return Ok(None);
-            };
+            let Some((reference, version)) = self.parent(place).await? else { return Ok(None) };
+            let keys = data_keys(place, &reference, data.data_type())?;
             if keys.is_empty() {
                 // Upstream: references of odd cache keys name no folder. Nothing could be kept.
                 return Err(Error::Invalid("entry has no folder for child data".to_owned()));
             }
             let mut batch = Batch::new(place.namespace);
+            self.guard(&mut batch, place.namespace, &reference, version)?;
             for key in &keys {
                 batch.put(key.clone(), bytes.clone());
             }
@@ -201,7 +197,7 @@ impl Cache {
 
     /// Reads a piece of child data. `None` when the entry or the file is not there.
     pub async fn data(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Option<Bytes>> {
-        for key in self.data_keys(place, data_type).await?.unwrap_or_default() {
+        for key in self.data_keys_of(place, data_type).await? {
             if let Some(object) = self.storage.get(&key).await? {
                 return Ok(Some(object.bytes));
             }
@@ -223,7 +219,7 @@ impl Cache {
 
     /// Whether a piece of child data is there.
     pub async fn data_exists(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<bool> {
-        for key in self.data_keys(place, data_type).await?.unwrap_or_default() {
+        for key in self.data_keys_of(place, data_type).await? {
             if self.storage.stat(&key).await?.is_some() {
                 return Ok(true);
             }
@@ -237,10 +233,12 @@ impl Cache {
         place: &DataPlace<'_>,
         data: NewData<'_>,
     ) -> Result<Option<DataUpdated>> {
-        let bytes = data.render()?;
+        let bytes = data.render(self.settings.max_inflated_bytes)?;
         for _ in 0..ATTEMPTS {
-            let keys = self.data_keys(place, data.data_type()).await?.unwrap_or_default();
+            let Some((reference, version)) = self.parent(place).await? else { return Ok(None) };
+            let keys = data_keys(place, &reference, data.data_type())?;
             let mut batch = Batch::new(place.namespace);
+            self.guard(&mut batch, place.namespace, &reference, version)?;
             let mut there = false;
             for key in &keys {
                 // Guarded, so that an update that meets a delete does not bring the file back.
@@ -272,7 +270,7 @@ impl Cache {
     /// Deletes a piece of child data from every folder. Returns whether there was one.
     pub async fn delete_data(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<bool> {
         let mut batch = Batch::new(place.namespace);
-        for key in self.data_keys(place, data_type).await?.unwrap_or_default() {
+        for key in self.data_keys_of(place, data_type).await? {
             if self.storage.stat(&key).await?.is_some() {
                 batch.delete(key);
             }
@@ -322,32 +320,21 @@ impl Cache {
         Ok(deleted)
     }
 
-    /// The keys a piece of child data has in all folders of its entry. `None` without the entry.
-    async fn data_keys(
-        &self,
-        place: &DataPlace<'_>,
-        data_type: DataType,
-    ) -> Result<Option<Vec<Key>>> {
-        let Some(reference) = self.refs(place.namespace, place.cache_id).await? else {
-            return Ok(None);
-        };
-        let Some(extension) = extension(data_type) else { return Ok(Some(Vec::new())) };
-        let mut name = segments(place.data_key).join("/");
-        if !name.is_empty() {
-            name.push('/');
+    /// The entry that child data hangs under, and the version it was read at.
+    async fn parent(&self, place: &DataPlace<'_>) -> Result<Option<(EntryRef, Version)>> {
+        let found = self.entry(place.namespace, place.cache_id.as_str()).await?;
+        if let Some((reference, _)) = &found {
+            self.touch(place.namespace, reference);
         }
-        name.push_str(place.data_file_id);
-        let mut keys = Vec::new();
-        for folder in &reference.data_folders {
-            let Some(prefix) = place.namespace.folder_from_physical(folder) else { continue };
-            keys.push(prefix.key(&format!("{name}.{extension}"))?);
+        Ok(found)
+    }
+
+    /// The keys a piece of child data has in all folders of its entry; none without the entry.
+    async fn data_keys_of(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Vec<Key>> {
+        match self.parent(place).await? {
+            Some((reference, _)) => data_keys(place, &reference, data_type),
+            None => Ok(Vec::new()),
         }
-        if let Some(tenants) = &self.tenants
-            && let Some(content) = reference.content_key(place.namespace)
-        {
-            tenants.touch(&content);
-        }
-        Ok(Some(keys))
     }
 
     /// What lies under a key in all folders of an entry, each with the data folder it lies in.
@@ -397,6 +384,20 @@ pub fn segments(data_key: &str) -> Vec<String> {
         out.replace("..", "-")
     };
     data_key.split('/').map(clean).filter(|segment| !matches!(segment.as_str(), "" | ".")).collect()
+}
+
+/// The keys a piece of child data has in all folders of its entry.
+fn data_keys(place: &DataPlace<'_>, reference: &EntryRef, data_type: DataType) -> Result<Vec<Key>> {
+    let Some(extension) = extension(data_type) else { return Ok(Vec::new()) };
+    let mut name = segments(place.data_key).join("/");
+    if !name.is_empty() {
+        name.push('/');
+    }
+    name.push_str(place.data_file_id);
+    let folders = reference.data_folders.iter();
+    let folders = folders.filter_map(|folder| place.namespace.folder_from_physical(folder));
+    let keys = folders.map(|folder| folder.key(&format!("{name}.{extension}")));
+    Ok(keys.collect::<Result<Vec<_>, _>>()?)
 }
 
 fn extension(data_type: DataType) -> Option<&'static str> {

@@ -1,12 +1,23 @@
 //! Deleting an entry.
 
+use std::collections::HashSet;
+
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, FileType};
-use super::refs::{EntryRef, REFERENCE_INDENT};
+use super::refs::{EntryRef, FileMetadata, REFERENCE_INDENT};
 use super::{ATTEMPTS, Cache, layout};
 use crate::key::{Key, Namespace};
 use crate::storage::{Batch, Depth, Expect, StorageExt};
+
+/// What becomes of files that another entry has stored since.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shared<'a> {
+    /// They go.
+    Delete,
+    /// They stay, unless it was one of these entries.
+    SpareUnless(&'a [CacheId]),
+}
 
 /// What a delete did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +55,21 @@ impl Document for Deleted {
 }
 
 impl Cache {
-    /// Deletes an entry, its files and its child data.
+    /// Deletes an entry, its files and its child data. Upstream: files that another entry reads, too,
+    /// go all the same.
     pub async fn delete(&self, namespace: &Namespace, id: &CacheId) -> Result<Deleted> {
+        self.delete_with(namespace, id, Shared::Delete).await
+    }
+
+    /// Deletes an entry. `shared` says what becomes of files that others have stored since.
+    pub(super) async fn delete_with(
+        &self,
+        namespace: &Namespace,
+        id: &CacheId,
+        shared: Shared<'_>,
+    ) -> Result<Deleted> {
+        // A first attempt may have deleted it, where batches are not atomic.
+        let mut hash_gone = None;
         for _ in 0..ATTEMPTS {
             let Some((reference, version)) = self.entry(namespace, id.as_str()).await? else {
                 return Ok(Deleted { cache_id: id.clone(), outcome: None });
@@ -53,13 +77,12 @@ impl Cache {
             // The reverse of a store: the hash reference first, so that it never names an entry
             // that is gone, then the entry, then what it names.
             let mut batch = Batch::new(namespace);
-            let mut references_gone = Vec::new();
             if let Ok(hash_key) = layout::hash_reference(namespace, &reference.cache_hash)
                 && let Some((mut hash_ref, version)) = self.hash_reference(&hash_key).await?
             {
                 let listed = hash_ref.remove(id.as_str());
                 if listed && hash_ref.cache_ids.is_empty() {
-                    references_gone.push(hash_key.to_string());
+                    hash_gone = Some(hash_key.to_string());
                     batch.delete_if(hash_key, Expect::At(version));
                 } else if listed {
                     let document = hash_ref.indented(REFERENCE_INDENT);
@@ -68,24 +91,30 @@ impl Cache {
             }
             batch.then();
             let id_key = layout::id_reference(namespace, id)?;
-            references_gone.push(id_key.to_string());
+            let id_path = id_key.to_string();
             batch.delete_if(id_key, Expect::At(version));
             batch.then();
             let (mut deleted, mut missing) = (Vec::new(), Vec::new());
-            for path in &reference.all_paths.data {
+            let owned = self.owns_files(namespace, &reference, shared).await?;
+            let files = if owned { reference.all_paths.data.as_slice() } else { &[] };
+            for path in files {
                 let Some(key) = namespace.key_from_physical(path) else { continue };
                 match self.storage.stat(&key).await? {
-                    Some(_) => {
+                    Some(stat) => {
                         deleted.push(path.clone());
-                        batch.delete(key);
+                        // Guarded, so that what someone stores there meanwhile stays.
+                        batch.delete_if(key, Expect::At(stat.version));
                     }
                     None => missing.push(path.clone()),
                 }
             }
-            for key in self.children_to_delete(namespace, &reference).await? {
-                batch.delete(key);
+            if owned {
+                for key in self.children_to_delete(namespace, &reference).await? {
+                    batch.delete(key);
+                }
             }
-            deleted.append(&mut references_gone);
+            deleted.extend(hash_gone.clone());
+            deleted.push(id_path);
             match self.storage.apply(batch).await {
                 Ok(()) => {
                     self.forget(namespace, &reference, id);
@@ -99,6 +128,33 @@ impl Cache {
         Err(Error::Busy { attempts: ATTEMPTS })
     }
 
+    /// Whether the files of an entry go with it.
+    async fn owns_files(
+        &self,
+        namespace: &Namespace,
+        reference: &EntryRef,
+        shared: Shared<'_>,
+    ) -> Result<bool> {
+        let Shared::SpareUnless(ids) = shared else { return Ok(true) };
+        let Some(content) = reference.content_files.first() else { return Ok(true) };
+        let owner = self.owner_of(namespace, content).await?;
+        Ok(owner.is_none_or(|owner| ids.iter().any(|id| id.as_str() == owner)))
+    }
+
+    /// The entry that stored a content file last, as the metadata beside it says.
+    pub(super) async fn owner_of(
+        &self,
+        namespace: &Namespace,
+        content: &str,
+    ) -> Result<Option<String>> {
+        let Some(key) = namespace.key_from_physical(&format!("{content}.metadata")) else {
+            return Ok(None);
+        };
+        let object = self.storage.get(&key).await?;
+        let metadata = object.and_then(|object| FileMetadata::parse(&object.bytes));
+        Ok(metadata.and_then(|metadata| metadata.data.cache_id))
+    }
+
     /// The child data that goes with an entry: all of it, unless another entry owns the folder too.
     /// That is so when the content was stored again by another entry since (the metadata names the
     /// last one), or when there is content of the other file type beside it.
@@ -107,14 +163,13 @@ impl Cache {
         namespace: &Namespace,
         reference: &EntryRef,
     ) -> Result<Vec<Key>> {
-        let metadata = self.metadata_of(namespace, reference).await?;
-        let owner = metadata.and_then(|metadata| metadata.data.cache_id);
-        if owner.is_some_and(|owner| owner != reference.cache_id) {
-            return Ok(Vec::new());
-        }
         let mut children = Vec::new();
-        for folder in &reference.data_folders {
+        for (folder, content) in reference.data_folders.iter().zip(&reference.content_files) {
             let Some(prefix) = namespace.folder_from_physical(folder) else { continue };
+            let owner = self.owner_of(namespace, content).await?;
+            if owner.is_some_and(|owner| owner != reference.cache_id) {
+                continue;
+            }
             let stem = folder.strip_suffix("/data").unwrap_or(folder);
             let sibling = match reference.file_type {
                 FileType::Json => FileType::Binary,
@@ -134,6 +189,16 @@ impl Cache {
         // A folder of one copy cannot lie in another's, but references of other programs may say so.
         children.sort_unstable();
         children.dedup();
+        // Upstream: the content of an entry with a cache key such as `a/ID/data` lies in a data
+        // folder. Child data never has side files, which tells the two apart.
+        let known: HashSet<String> = children.iter().map(Key::to_string).collect();
+        children.retain(|key| {
+            let name = key.as_str();
+            let stem = name.strip_suffix(".config").or_else(|| name.strip_suffix(".metadata"));
+            let stem = stem.unwrap_or(name);
+            let beside = |suffix: &str| known.contains(&format!("{stem}{suffix}"));
+            !(beside(".config") || beside(".metadata"))
+        });
         children.retain(|key| !reference.all_paths.data.iter().any(|path| path == key.as_str()));
         Ok(children)
     }

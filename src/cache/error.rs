@@ -9,8 +9,8 @@ pub enum Error {
     /// The request cannot be carried out as it stands; the text says why.
     #[error("{0}")]
     Invalid(String),
-    /// A body grew over a limit while it was decompressed.
-    #[error("content exceeds {limit} bytes once decompressed")]
+    /// A body grew over a limit while it was decompressed, or would when laid out as it is stored.
+    #[error("content exceeds {limit} bytes once unpacked or indented")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,

@@ -14,14 +14,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lru::LruCache;
 
 use super::Cache;
+use super::delete::Shared;
 use super::error::Result;
 use super::ident::CacheId;
 use super::refs::EntryRef;
 use crate::key::{Key, Namespace};
+use crate::storage::Batch;
 
-/// The entries of a bounded store in order of use.
+/// The places of a bounded store in order of use.
 #[derive(Debug)]
-pub(super) struct Tenants(Mutex<LruCache<Key, Vec<CacheId>>>);
+pub(super) struct Tenants(Mutex<LruCache<Key, Place>>);
+
+/// What is known of a place.
+#[derive(Debug, Default)]
+struct Place {
+    ids: Vec<CacheId>,
+    /// What storing there took, in bytes: about what evicting it gives.
+    bytes: u64,
+}
 
 impl Default for Tenants {
     fn default() -> Self {
@@ -30,24 +40,28 @@ impl Default for Tenants {
 }
 
 impl Tenants {
-    /// Marks a place as used just now.
-    pub(super) fn touch(&self, content: &Key) {
-        self.places().promote(content);
-    }
-
-    fn places(&self) -> MutexGuard<'_, LruCache<Key, Vec<CacheId>>> {
+    fn places(&self) -> MutexGuard<'_, LruCache<Key, Place>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cache {
-    /// Notes that an entry lives at a place.
-    pub(super) fn remember(&self, content: &Key, id: &CacheId) {
+    /// Marks the place of an entry as used just now.
+    pub(super) fn touch(&self, namespace: &Namespace, reference: &EntryRef) {
+        let Some(tenants) = &self.tenants else { return };
+        if let Some(content) = reference.content_key(namespace) {
+            tenants.places().promote(&content);
+        }
+    }
+
+    /// Notes that an entry lives at a place, where so many bytes were stored for it.
+    pub(super) fn remember(&self, content: &Key, id: &CacheId, bytes: u64) {
         let Some(tenants) = &self.tenants else { return };
         let mut places = tenants.places();
-        let ids = places.get_or_insert_mut(content.clone(), Vec::new);
-        if !ids.contains(id) {
-            ids.push(id.clone());
+        let place = places.get_or_insert_mut(content.clone(), Place::default);
+        place.bytes += bytes;
+        if !place.ids.contains(id) {
+            place.ids.push(id.clone());
         }
     }
 
@@ -56,24 +70,61 @@ impl Cache {
         let Some(tenants) = &self.tenants else { return };
         let Some(content) = reference.content_key(namespace) else { return };
         let mut places = tenants.places();
-        if let Some(ids) = places.peek_mut(&content) {
-            ids.retain(|other| other != id);
-            if ids.is_empty() {
+        if let Some(place) = places.peek_mut(&content) {
+            place.ids.retain(|other| other != id);
+            if place.ids.is_empty() {
                 places.pop(&content);
             }
         }
     }
 
-    /// Deletes the entries of the place that was used longest ago. `false` when there is none left.
-    /// One place a call: the caller tries again, and the store knows best whether that was enough.
-    pub(super) async fn make_room(&self) -> Result<bool> {
+    /// Notes that everything in a namespace is gone.
+    pub(super) fn forget_all(&self, namespace: &Namespace) {
+        let Some(tenants) = &self.tenants else { return };
+        let mut places = tenants.places();
+        let all = namespace.everything();
+        let gone: Vec<Key> = places
+            .iter()
+            .filter(|(key, _)| all.contains(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            places.pop(&key);
+        }
+    }
+
+    /// Deletes the entries of the places that were used longest ago, until about `needed` bytes are
+    /// free. `false` when nothing can be given up, or when no room would be enough.
+    pub(super) async fn make_room(&self, needed: u64) -> Result<bool> {
         let Some(tenants) = &self.tenants else { return Ok(false) };
-        let oldest = tenants.places().pop_lru();
-        let Some((content, ids)) = oldest else { return Ok(false) };
-        let namespace = content.namespace();
-        for id in ids {
-            self.delete(&namespace, &id).await?;
+        if needed == u64::MAX {
+            return Ok(false);
+        }
+        let mut freed = 0;
+        while freed < needed {
+            let oldest = tenants.places().pop_lru();
+            let Some((content, place)) = oldest else { return Ok(freed > 0) };
+            self.evict(&content, &place.ids).await?;
+            freed += place.bytes;
         }
         Ok(true)
+    }
+
+    async fn evict(&self, content: &Key, ids: &[CacheId]) -> Result<()> {
+        let namespace = content.namespace();
+        for id in ids {
+            self.delete_with(&namespace, id, Shared::SpareUnless(ids)).await?;
+        }
+        // The storage browser may have deleted the reference alone; then the files are left.
+        let owner = self.owner_of(&namespace, content.as_str()).await?;
+        if owner.is_some_and(|owner| ids.iter().any(|id| id.as_str() == owner)) {
+            let mut batch = Batch::new(&namespace);
+            for suffix in ["", ".config", ".metadata"] {
+                let key = namespace.key_from_physical(&format!("{content}{suffix}"));
+                key.into_iter().for_each(|key| batch.delete(key));
+            }
+            self.storage.apply(batch).await?;
+        }
+        Ok(())
     }
 }

@@ -30,8 +30,8 @@ use std::mem::take;
 pub use float::float_repr;
 pub use parse::{MAX_DEPTH, MAX_INT_DIGITS, ParseError, parse, parse_str};
 pub use print::{
-    Output, write_ascii_string, write_canonical, write_compact, write_pretty, write_python,
-    write_utf8_string,
+    Output, pretty_white_space, write_ascii_string, write_canonical, write_compact, write_pretty,
+    write_python, write_utf8_string,
 };
 pub use text::Text;
 

@@ -409,13 +409,16 @@ fn number(value: &Value<'_>, name: &str) -> Option<u64> {
 
 fn strings(value: Option<&Value<'_>>) -> Vec<String> {
     let Some(Value::List(items)) = value else { return Vec::new() };
-    items
-        .iter()
-        .filter_map(|item| match item {
-            Value::Str(text) => Some(text.to_string_lossy().into_owned()),
-            _ => None,
-        })
-        .collect()
+    let mut texts: Vec<String> = Vec::with_capacity(items.len());
+    for item in items {
+        // Paths are changed one by one, so one that is named twice must count once.
+        if let Value::Str(text) = item
+            && !texts.iter().any(|known| Some(known.as_str()) == text.as_str())
+        {
+            texts.push(text.to_string_lossy().into_owned());
+        }
+    }
+    texts
 }
 
 /// The text up to the brace that closes the first object. Braces in strings do not occur in the
@@ -440,11 +443,11 @@ fn first_object(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::collection::vec;
+    use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
     fn entry_ref() -> impl Strategy<Value = EntryRef> {
-        let texts = || vec(".{0,12}", 0..3);
+        let texts = || btree_set(".{0,12}", 0..3).prop_map(Vec::from_iter);
         (texts(), texts(), texts(), texts(), texts(), any::<bool>(), any::<u64>(), ".{1,8}")
             .prop_map(
                 |(data, by_hash, by_id, content_files, data_folders, binary, timestamp, name)| {

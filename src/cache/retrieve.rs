@@ -153,7 +153,8 @@ impl Cache {
     /// Reads the file configuration of an id.
     pub async fn config(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<FileConfig>> {
         let file = self.side_file(namespace, id, ".config").await?;
-        Ok(file.and_then(|bytes| FileConfig::parse(&bytes)))
+        file.map(|bytes| FileConfig::parse(&bytes).ok_or_else(|| damaged(id, "file configuration")))
+            .transpose()
     }
 
     /// Reads the file metadata of an id.
@@ -163,7 +164,8 @@ impl Cache {
         id: &CacheId,
     ) -> Result<Option<FileMetadata>> {
         let file = self.side_file(namespace, id, ".metadata").await?;
-        Ok(file.and_then(|bytes| FileMetadata::parse(&bytes)))
+        file.map(|bytes| FileMetadata::parse(&bytes).ok_or_else(|| damaged(id, "file metadata")))
+            .transpose()
     }
 
     /// Reads the hash reference of a hash.
@@ -197,10 +199,8 @@ impl Cache {
             Lookup::Id(id) => self.refs(namespace, id).await?,
             Lookup::Hash(hash) => self.newest(namespace, hash).await?,
         };
-        if let (Some(tenants), Some(reference)) = (&self.tenants, &found)
-            && let Some(key) = reference.content_key(namespace)
-        {
-            tenants.touch(&key);
+        if let Some(reference) = &found {
+            self.touch(namespace, reference);
         }
         Ok(found)
     }
@@ -260,10 +260,8 @@ impl Cache {
             None => None,
         };
         let limit = self.settings.max_inflated_bytes;
-        match Content::read(object.bytes, reference.file_type, encoding.as_deref(), limit)? {
-            Some(content) => Ok(Some((content, size))),
-            None => Err(Error::Damaged { key: key.to_string(), why: "content cannot be decoded" }),
-        }
+        let content = Content::read(object.bytes, reference.file_type, encoding.as_deref(), limit)?;
+        Ok(Some((content, size)))
     }
 
     async fn side_file(
@@ -288,6 +286,10 @@ impl Cache {
         };
         Ok(self.storage.get(&key).await?.map(|object| object.bytes))
     }
+}
+
+fn damaged(id: &CacheId, what: &'static str) -> Error {
+    Error::Damaged { key: format!("{what} of {id}"), why: "not one" }
 }
 
 impl EntryRef {

@@ -160,7 +160,7 @@ impl Cache {
             (Text::from("fixtures"), Value::Object(manifest)),
             (Text::from("created_at"), Value::Int(self.now_ms().to_string().into())),
         ]);
-        let content = Prepared::json(&manifest, None)?;
+        let content = Prepared::json(&manifest, None, self.settings.max_inflated_bytes)?;
         self.store_plain(&namespace, Strategy::Direct, content, Some(id.clone())).await?;
         self.fixtures(&namespace, &id).await?.ok_or_else(broken)
     }
@@ -178,7 +178,7 @@ impl Cache {
             return Prepared::text(plain);
         }
         if let Some(value) = content.get("json") {
-            return Prepared::json(value, None);
+            return Prepared::json(value, None, self.settings.max_inflated_bytes);
         }
         let encoded = string(content, "base64").ok_or_else(broken)?;
         let bytes = BASE64.decode(encoded).map_err(|_| broken())?;
@@ -195,7 +195,14 @@ impl Cache {
         let file_id = string(sample, "file_id");
         let (content, data_type) = match sample.get("content") {
             Some(Value::Str(plain)) => (Prepared::text(plain)?, "string"),
-            Some(value) => (Prepared::json(value, cache_key.as_ref().map(|_| ""))?, "json"),
+            Some(value) => (
+                Prepared::json(
+                    value,
+                    cache_key.as_ref().map(|_| ""),
+                    self.settings.max_inflated_bytes,
+                )?,
+                "json",
+            ),
             None => return Err(broken()),
         };
         let entry = NewEntry {

@@ -83,7 +83,8 @@ impl Cache {
         Ok(self.storage.namespaces().await?)
     }
 
-    /// Deletes every key of a namespace. Returns how many there were.
+    /// Deletes every key that a namespace has now. Returns how many there were. What others store
+    /// while this runs may go as well, or in part: clearing is for namespaces at rest.
     pub async fn clear(&self, namespace: &Namespace) -> Result<u64> {
         let mut cleared = 0;
         let entries = self.everything(namespace).await?;
@@ -99,6 +100,7 @@ impl Cache {
             self.storage.apply(batch).await?;
             cleared += chunk.len() as u64;
         }
+        self.forget_all(namespace);
         Ok(cleared)
     }
 

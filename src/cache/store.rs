@@ -6,8 +6,8 @@ use super::error::{Error, Result};
 use super::ident::{CacheId, Strategy};
 use super::layout::{self, Copy};
 use super::refs::{
-    EntryRef, FileConfig, FileMetadata, HashRef, Paths, REFERENCE_INDENT, SIDECAR_INDENT,
-    StoredData,
+    EntryRef, FileConfig, FileMetadata, HashRef, HashVersion, Paths, REFERENCE_INDENT,
+    SIDECAR_INDENT, StoredData,
 };
 use super::{ATTEMPTS, Cache, digest};
 use crate::key::{Key, Namespace};
@@ -64,18 +64,18 @@ impl Cache {
     /// same place again (strategy, key and file id) replaces the content behind every entry there.
     pub async fn store(&self, entry: NewEntry<'_>) -> Result<Stored> {
         let now = self.now_ms();
-        let fresh = entry.cache_id.is_none() && entry.file_id.is_none();
         // Once: a second attempt overwrites the files of the first.
         let id = entry.cache_id.clone().unwrap_or_else(|| self.next_id());
         let plan = Plan::new(&entry, &id, now)?;
         for _ in 0..ATTEMPTS {
             let known = Known {
                 hash_ref: self.hash_reference(&plan.hash_key).await?,
-                configs: self.configs_there(&plan, fresh).await?,
+                configs: self.configs_there(&plan).await?,
             };
             let batch = plan.batch(known);
+            let bytes = batch.bytes();
             if self.apply(batch).await? {
-                self.remember(&plan.copies[0].content, &id);
+                self.remember(&plan.copies[0].content, &id, bytes);
                 return Ok(plan.reply(&entry));
             }
         }
@@ -84,16 +84,37 @@ impl Cache {
 
     pub(super) async fn hash_reference(&self, key: &Key) -> Result<Option<(HashRef, Version)>> {
         let Some(object) = self.storage.get(key).await? else { return Ok(None) };
-        match HashRef::parse(&object.bytes) {
-            Some(reference) => Ok(Some((reference, object.version))),
-            None => Err(Error::Damaged { key: key.to_string(), why: "not a hash reference" }),
+        let reference = match HashRef::parse(&object.bytes) {
+            Some(reference) => reference,
+            None => self.rebuilt(key).await?,
+        };
+        Ok(Some((reference, object.version)))
+    }
+
+    /// A hash reference made anew from the entries that name it. Upstream: two writers may have left
+    /// a file that is not one, and then every store and read of that content failed for good.
+    async fn rebuilt(&self, key: &Key) -> Result<HashRef> {
+        let namespace = key.namespace();
+        let hash = key.name().strip_suffix(".json").unwrap_or_default();
+        let mut reference = HashRef::new(hash);
+        for id in self.ids(&namespace).await? {
+            if let Some((entry, _)) = self.entry(&namespace, &id).await?
+                && entry.cache_hash == hash
+            {
+                let timestamp = entry.timestamp;
+                reference.cache_ids.push(HashVersion { cache_id: id, timestamp });
+            }
         }
+        reference.cache_ids.sort_by_key(|version| version.timestamp);
+        let newest = reference.cache_ids.last();
+        reference.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
+        Ok(reference)
     }
 
     /// Which copies have their configuration already. A place named by a new id has none.
-    async fn configs_there(&self, plan: &Plan, fresh: bool) -> Result<Vec<bool>> {
+    async fn configs_there(&self, plan: &Plan) -> Result<Vec<bool>> {
         let mut there = vec![false; plan.copies.len()];
-        if !fresh {
+        if !plan.fresh {
             for (copy, there) in plan.copies.iter().zip(&mut there) {
                 *there = self.storage.stat(&copy.config).await?.is_some();
             }
@@ -115,6 +136,8 @@ struct Known {
 #[derive(Debug)]
 struct Plan {
     id: CacheId,
+    /// Whether the place is named by the new id, so that nothing can be there.
+    fresh: bool,
     now: u64,
     copies: Vec<Copy>,
     hash_key: Key,
@@ -182,6 +205,7 @@ impl Plan {
         };
         Ok(Self {
             id: id.clone(),
+            fresh: entry.cache_id.is_none() && entry.file_id.is_none(),
             now,
             copies,
             hash_key,
@@ -197,7 +221,9 @@ impl Plan {
         let mut batch = Batch::new(&self.id_key.namespace());
         for (copy, config_there) in self.copies.iter().zip(known.configs) {
             if !config_there {
-                batch.put(copy.config.clone(), self.config.clone());
+                // A place named by a new id cannot have one; anywhere else the first one stays.
+                let expect = if self.fresh { Expect::Any } else { Expect::Absent };
+                batch.put_if(copy.config.clone(), self.config.clone(), expect);
             }
             batch.put(copy.content.clone(), self.content.clone());
             batch.put(copy.metadata.clone(), self.metadata.clone());

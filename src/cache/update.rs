@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::content::lone_surrogate;
+use super::content::{lone_surrogate, pretty};
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, FileType};
@@ -14,7 +14,7 @@ use super::pyjson::{self, Text, Value};
 use super::refs::{EntryRef, REFERENCE_INDENT, SIDECAR_INDENT};
 use super::{ATTEMPTS, Cache, layout};
 use crate::key::Namespace;
-use crate::storage::{Batch, Expect};
+use crate::storage::{Batch, Expect, Version};
 
 /// New content of an entry.
 #[derive(Debug, Clone)]
@@ -67,33 +67,29 @@ impl Cache {
         id: &CacheId,
         content: NewContent<'_>,
     ) -> Result<Option<Updated>> {
-        let (bytes, size) = render(&content)?;
+        let (bytes, size) = render(&content, self.settings.max_inflated_bytes)?;
         let binary = matches!(content, NewContent::Binary(_));
         for _ in 0..ATTEMPTS {
             let Some((mut reference, version)) = self.entry(namespace, id.as_str()).await? else {
                 return Ok(None);
             };
-            let mut batch = Batch::new(namespace);
-            let mut paths = Vec::new();
-            for path in &reference.content_files {
-                let Some(key) = namespace.key_from_physical(path) else { continue };
-                // Guarded, so that an update that meets a delete does not bring the file back.
-                let expect = match self.storage.stat(&key).await? {
-                    Some(stat) => Expect::At(stat.version),
-                    None => Expect::Absent,
-                };
-                batch.put_if(key, bytes.clone(), expect);
-                paths.push(path.clone());
-            }
             let reference_changed = binary && reference.file_type == FileType::Json;
             if reference_changed {
                 reference.file_type = FileType::Binary;
-                batch.then();
-                let key = layout::id_reference(namespace, id)?;
-                let document = reference.indented(REFERENCE_INDENT);
-                batch.put_if(key, document, Expect::At(version));
+            }
+            let mut batch = Batch::new(namespace);
+            self.guard(&mut batch, namespace, &reference, version)?;
+            let mut paths = Vec::new();
+            for path in &reference.content_files {
+                let Some(key) = namespace.key_from_physical(path) else { continue };
+                batch.put(key, bytes.clone());
+                paths.push(path.clone());
+            }
+            if paths.is_empty() {
+                return Ok(None);
             }
             if self.apply(batch).await? {
+                self.touch(namespace, &reference);
                 let EntryRef { cache_id, cache_hash, .. } = reference;
                 return Ok(Some(Updated {
                     cache_id,
@@ -108,11 +104,29 @@ impl Cache {
         }
         Err(Error::Busy { attempts: ATTEMPTS })
     }
+
+    /// Makes a batch hold only while the entry is there as it was read: its reference is written
+    /// again, guarded, as the first step. What is written below an entry that someone deletes
+    /// meanwhile would be acknowledged and lost, or come back from the dead.
+    pub(super) fn guard(
+        &self,
+        batch: &mut Batch,
+        namespace: &Namespace,
+        reference: &EntryRef,
+        version: Version,
+    ) -> Result<()> {
+        let id = CacheId::parse(&reference.cache_id)
+            .ok_or(Error::Damaged { key: reference.cache_id.clone(), why: "not an id" })?;
+        let key = layout::id_reference(namespace, &id)?;
+        batch.put_if(key, reference.indented(REFERENCE_INDENT), Expect::At(version));
+        batch.then();
+        Ok(())
+    }
 }
 
 /// The bytes to store, and the size upstream reports: characters of a string, members of an object,
 /// bytes.
-fn render(content: &NewContent<'_>) -> Result<(Bytes, u64)> {
+fn render(content: &NewContent<'_>, limit: usize) -> Result<(Bytes, u64)> {
     Ok(match content {
         NewContent::Text(text) => {
             let plain = text.as_str().ok_or_else(lone_surrogate)?;
@@ -121,8 +135,7 @@ fn render(content: &NewContent<'_>) -> Result<(Bytes, u64)> {
             (stored.into(), text.char_count() as u64)
         }
         NewContent::Json(value) => {
-            let mut stored = String::new();
-            pyjson::write_pretty(&mut stored, value, SIDECAR_INDENT);
+            let stored = pretty(value, SIDECAR_INDENT, limit)?;
             let members = match value {
                 Value::Object(members) => members.len() as u64,
                 _ => 0,

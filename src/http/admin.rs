@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 
 use super::App;
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::input::Call;
 use super::reply;
 use super::route::{Answer, QueryParam, Route, Success};
@@ -136,7 +136,7 @@ async fn file_json(app: Arc<App>, call: Call) -> Answer {
 }
 
 async fn file_html(app: Arc<App>, call: Call) -> Answer {
-    let none = || reply::html_with(StatusCode::NOT_FOUND, "File not found.");
+    let none = || error::no_page();
     let Some(bytes) = app.cache.raw_read(call.param("path")).await? else { return Ok(none()) };
     let Ok(value @ Value::Object(_)) = pyjson::parse(&bytes) else {
         return Err(ApiError::missing("file is not a JSON object"));

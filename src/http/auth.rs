@@ -1,6 +1,8 @@
 //! The key of the service: header or cookie, compared in constant time.
 
-use axum::http::{HeaderMap, header};
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
@@ -54,6 +56,29 @@ impl std::fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApiKey").field("name", &self.name).field("value", &"***").finish()
     }
+}
+
+/// Whether a request names this machine: by its `Host`, so that no name of somebody else's leads here
+/// (DNS rebinding), and by its `Origin`, so that no page of somebody else's sent it.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+    let local = |value: &HeaderValue, scheme: bool| {
+        let text = value.to_str().unwrap_or_default();
+        let text = if scheme { text.split_once("://").map_or("", |(_, rest)| rest) } else { text };
+        is_local_authority(text)
+    };
+    headers.get(header::HOST).is_none_or(|host| local(host, false))
+        && headers.get(header::ORIGIN).is_none_or(|origin| local(origin, true))
+}
+
+fn is_local_authority(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let name = host.to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The value of a cookie; names of cookies are case-sensitive. An empty one counts as none.

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::reply;
+use super::{error, reply};
 
 /// The answer to `OPTIONS` on a guarded path.
 pub(crate) fn preflight(headers: &HeaderMap) -> Response {
@@ -42,12 +42,8 @@ pub(crate) fn open_preflight(headers: &HeaderMap) -> Option<Response> {
             refused.push("headers");
         }
     }
-    let mut response = if refused.is_empty() {
-        reply::text("OK")
-    } else {
-        let text = format!("Disallowed CORS {}", refused.join(", "));
-        reply::with_type(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
-    };
+    let mut response =
+        if refused.is_empty() { reply::text("OK") } else { error::disallowed_cors(&refused) };
     let allowed = response.headers_mut();
     allowed.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     allowed

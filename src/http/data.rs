@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-
 use super::App;
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::input::{Call, Input};
 use super::reply;
 use super::route::{Answer, BodyKind, QueryParam, Route, Success};
@@ -227,7 +225,7 @@ fn entry_missing(message: &str, cache_id: &CacheId) -> ApiError {
 async fn read(app: Arc<App>, call: Call, data_type: DataType) -> Answer {
     let target = Target::new(&call, &PLAIN)?;
     Ok(match (app.cache.data(&target.place(), data_type).await?, data_type) {
-        (None, _) => reply::empty(StatusCode::NOT_FOUND),
+        (None, _) => error::nothing(),
         (Some(bytes), DataType::String) => reply::text(bytes),
         (Some(bytes), _) => reply::bytes(bytes),
     })

@@ -300,7 +300,8 @@ async fn store_json(app: Arc<App>, call: Call, keyed: Keyed) -> Answer {
         let field_path = (keyed == Keyed::Yes).then(|| input.field_path());
         input.checked()?;
         refuse_empty_key(&call, &place, keyed)?;
-        (place, Prepared::json(&value, field_path.as_deref())?)
+        let limit = app.cache.settings().max_inflated_bytes;
+        (place, Prepared::json(&value, field_path.as_deref(), limit)?)
     };
     store(&app, &place, content).await
 }

@@ -85,6 +85,15 @@ impl ApiError {
         })
     }
 
+    /// 403 for a request that came through a web page or a name of another machine.
+    pub(crate) fn not_local() -> Self {
+        Self::plain(
+            StatusCode::FORBIDDEN,
+            "without a key only this machine is answered: Host and Origin must be local; \
+             set a key to be reached in other ways",
+        )
+    }
+
     /// 404 for an unknown path.
     pub(crate) fn unknown_path() -> Self {
         Self::plain(StatusCode::NOT_FOUND, "Not Found")
@@ -252,6 +261,22 @@ impl ApiError {
         }
         response
     }
+}
+
+/// 404 for child data, which upstream answers with neither body nor type.
+pub(crate) fn nothing() -> Response {
+    reply::empty(StatusCode::NOT_FOUND)
+}
+
+/// 404 for a page.
+pub(crate) fn no_page() -> Response {
+    reply::html_with(StatusCode::NOT_FOUND, "File not found.")
+}
+
+/// 400 for a preflight on an open path.
+pub(crate) fn disallowed_cors(what: &[&str]) -> Response {
+    let text = format!("Disallowed CORS {}", what.join(", "));
+    reply::with_type(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
 }
 
 impl From<cache::Error> for ApiError {

@@ -139,6 +139,26 @@ document.getElementById("form").addEventListener("submit", async (event) => {{
     Ok(reply::html(page))
 }
 
+/// A value as it stands in a cookie. Upstream: what is not a plain token stands in quotes, and what
+/// would end it early or add attributes is escaped (Python's `http.cookies`). `None` beyond Latin-1.
+fn quoted(value: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(c);
+    if value.chars().all(plain) {
+        return Some(value.to_owned());
+    }
+    let mut text = String::from('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            _ if plain(c) || " ()/<=>?@[]{}".contains(c) => text.push(c),
+            _ if u32::from(c) < 256 => text.push_str(&format!("\\{:03o}", u32::from(c))),
+            _ => return None,
+        }
+    }
+    text.push('"');
+    Some(text)
+}
+
 async fn set_cookie(app: Arc<App>, call: Call) -> Answer {
     let mut input = call.input();
     let body = input.model_body()?;
@@ -154,15 +174,13 @@ async fn set_cookie(app: Arc<App>, call: Call) -> Answer {
             String::new()
         }
     };
-    // What a cookie cannot carry (RFC 6265, cookie-octet) would end it early or add attributes.
-    let carried = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | ',' | ';' | '\\');
-    if !value.chars().all(carried) {
-        return Err(ApiError::invalid("cookie_value has characters that a cookie cannot carry"));
-    }
+    let quoted = quoted(&value).ok_or_else(|| {
+        ApiError::invalid("cookie_value has characters that a cookie cannot carry")
+    })?;
     let name = app.settings.cookie_name();
     let secure = call.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     let secure = if secure { "; Secure" } else { "" };
-    let cookie = format!("{name}={value}; HttpOnly; Path=/; SameSite=strict{secure}");
+    let cookie = format!("{name}={quoted}; HttpOnly; Path=/; SameSite=strict{secure}");
     let mut response = reply::written(|json| {
         json.object(|json| {
             json.name("message").string("Cookie set successfully");

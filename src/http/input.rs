@@ -82,6 +82,9 @@ pub(crate) fn parse_query(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The most problems one answer lists.
+const MOST_PROBLEMS: usize = 100;
+
 /// Checks a request, collecting what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Input<'c> {
@@ -387,7 +390,10 @@ impl<'c> Input<'c> {
             input(json);
             context(json);
         });
-        self.problems.push(json.finish());
+        // A body full of problems must not make a giant of the answer.
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(json.finish());
+        }
     }
 }
 

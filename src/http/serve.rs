@@ -18,6 +18,9 @@ use tower::ServiceExt;
 /// a kept connection included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// How long connections are still taken, and first requests still read, once serving is to end.
+const LAST_CALL: Duration = Duration::from_millis(50);
+
 /// Serves `router` on `listener` until `stop` is ready; then stops accepting and waits up to
 /// `drain` for the requests that are under way. Returns whether all of them were finished.
 pub async fn serve(
@@ -38,7 +41,14 @@ pub async fn serve(
             Err(error) => pause_after(&error).await,
         }
     }
+    // Connections that the system has accepted for us already, as far as they are there.
+    let last_call = tokio::time::Instant::now() + LAST_CALL;
+    while let Ok(Ok((stream, _))) = tokio::time::timeout_at(last_call, listener.accept()).await {
+        connection(stream, router.clone(), &graceful);
+    }
     drop(listener);
+    // A connection that has not been read from yet would be closed as idle.
+    tokio::time::sleep(LAST_CALL).await;
     tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
 }
 

@@ -110,6 +110,10 @@ impl Storage for Memory {
         let mut state = self.write();
         state.check(&batch)?;
         if let Some(max_bytes) = self.max_bytes {
+            let alone: u64 = batch.steps().iter().flatten().map(put_weight).sum();
+            if alone > max_bytes {
+                return Err(Error::Full { backend: "memory", needed: u64::MAX });
+            }
             let after = state.bytes_after(&batch);
             // What does not grow the store is let through even when it is over the bound, so that
             // making room is always possible.
@@ -262,6 +266,13 @@ impl State {
             _ => Bound::Included(prefix),
         };
         self.objects.range::<str, _>((from, Bound::Unbounded))
+    }
+}
+
+fn put_weight(change: &Change) -> u64 {
+    match change {
+        Change::Put { key, bytes, .. } => weight(key, bytes.len()),
+        Change::Delete { .. } => 0,
     }
 }
 

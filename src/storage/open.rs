@@ -40,8 +40,8 @@ pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>, OpenError> {
             Ok(disk) => Ok(Arc::new(Blocking::new(disk))),
             Err(source) => Err(OpenError::Unusable { mode: config.mode(), source }),
         },
-        StorageConfig::Sqlite { .. }
-        | StorageConfig::Zip { .. }
-        | StorageConfig::S3 { .. } => Err(OpenError::NotYet { mode: config.mode() }),
+        StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::S3 { .. } => {
+            Err(OpenError::NotYet { mode: config.mode() })
+        }
     }
 }

@@ -378,6 +378,110 @@ async fn a_full_store_gives_up_the_entries_used_longest_ago() {
     }
     let too_big = client.post_bytes("/n/direct/store/binary", &vec![0; 100 << 10]).await;
     assert_eq!(too_big.status, 507, "{}", too_big.text());
+    let still_there = client.get("/n/file-ids").await.json().as_array().expect("ids").len();
+    assert!(still_there >= 5, "what can never fit costs nobody its place: {still_there}");
+    // One large entry takes the place of many small ones at once.
+    let large = client.post_bytes("/n/direct/store/binary", &vec![0; 50 << 10]).await;
+    assert_eq!(large.status, 200, "{}", large.text());
+    // What was cleared or deleted behind its back does not hold up the next one.
+    client.delete("/test-data/clear/n").await;
+    for number in 0..100 {
+        let stored = client.post_bytes("/m/direct/store/binary", &[number; 500]).await;
+        assert_eq!(stored.status, 200);
+        let by_id = stored.json()["paths"]["by_id"][0].as_str().expect("a path").to_owned();
+        client.delete(&format!("/admin/storage/file/delete/{by_id}")).await;
+    }
+}
+
+/// The content of another entry can lie in a data folder; it is not child data.
+#[tokio::test]
+async fn deleting_an_entry_spares_the_entries_that_lie_in_its_data_folder() {
+    let client = client();
+    let outer = client.post_json("/n/key_based/store/json/a?file_id=f", "{}").await.json();
+    let inner = client.post_json("/n/key_based/store/json/a/f/data?file_id=g", r#"{"g":1}"#).await;
+    let (outer, inner) = (outer["cache_id"].as_str().expect("an id"), inner.json());
+    let inner = inner["cache_id"].as_str().expect("an id");
+    client.post_json(&format!("/n/cache/{outer}/data/store/json/child"), "{}").await;
+    client.delete(&format!("/n/delete/{outer}")).await;
+    assert_eq!(client.get(&format!("/n/retrieve/{inner}/json")).await.text(), r#"{"g":1}"#);
+    assert_eq!(client.get("/admin/storage/files/all/n").await.json()["file_count"], 5);
+}
+
+/// A small body that would become a giant once it is indented.
+#[tokio::test]
+async fn deep_nesting_does_not_multiply_without_limit() {
+    let items = vec!["1"; 20_000].join(",");
+    let body = format!("{{\"a\":{}{items}{}}}", "[".repeat(900), "]".repeat(900));
+    let cache = CacheSettings { max_inflated_bytes: 10 << 20, ..CacheSettings::default() };
+    let client = client_with(Arc::new(Memory::new()), cache, Settings::default());
+    assert_eq!(client.post_json("/n/direct/store/json", &body).await.status, 413);
+    let stored = client.post_json("/n/direct/store/json", "{}").await.json();
+    let id = stored["cache_id"].as_str().expect("an id");
+    assert_eq!(client.post_json(&format!("/n/update/{id}/json"), &body).await.status, 413);
+    let child = format!("/n/cache/{id}/data/store/json/child");
+    assert_eq!(client.post_json(&child, &body).await.status, 413);
+    assert_eq!(client.get("/admin/storage/files/all/n").await.json()["file_count"], 5);
+}
+
+/// Updates and children of an entry that is deleted meanwhile are refused or gone, never left over.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_an_entry_that_is_deleted_while_it_changes() {
+    let client = client();
+    for _ in 0..40 {
+        let stored = client.post_json("/n/direct/store/json", "{}").await.json();
+        let id = stored["cache_id"].as_str().expect("an id").to_owned();
+        let changes = [
+            (format!("/n/update/{id}/json"), "{}"),
+            (format!("/n/cache/{id}/data/store/json/child"), "{}"),
+            (format!("/n/update/{id}/string"), r#""x""#),
+        ];
+        let running: Vec<_> = changes
+            .into_iter()
+            .map(|(path, body)| {
+                let client = client.clone();
+                tokio::spawn(async move { client.post_json(&path, body).await.status.as_u16() })
+            })
+            .collect();
+        assert_eq!(client.delete(&format!("/n/delete/{id}")).await.json()["status"], "success");
+        for change in running {
+            assert!([200, 404].contains(&change.await.expect("a change")));
+        }
+    }
+    assert_eq!(client.get("/admin/storage/files/all/n").await.json()["files"], json!([]));
+}
+
+/// Opened on a loopback address without a key, the service answers this machine and nobody's page.
+#[rstest]
+#[case(&[("host", "127.0.0.1:10017")], 200)]
+#[case(&[("host", "localhost:10017"), ("origin", "http://localhost:3000")], 200)]
+#[case(&[("host", "[::1]:10017")], 200)]
+#[case(&[("host", "127.0.0.1"), ("origin", "https://evil.example")], 403)]
+#[case(&[("host", "127.0.0.1"), ("origin", "null")], 403)]
+#[case(&[("host", "rebound.example:10017")], 403)]
+#[case(&[("host", "127.0.0.1.evil.example")], 403)]
+#[tokio::test]
+async fn without_a_key_only_this_machine_is_answered(
+    #[case] headers: &[(&str, &str)],
+    #[case] status: u16,
+) {
+    let settings = Settings { local_only: true, ..Settings::default() };
+    let client = client_with(Arc::new(Memory::new()), CacheSettings::default(), settings);
+    let reply = client.send("GET", "/namespaces/list", headers, Vec::new()).await;
+    assert_eq!(reply.status.as_u16(), status, "{}", reply.text());
+}
+
+/// Python's cookies quote what is not a plain token.
+#[rstest]
+#[case("plain-1", "plain-1")]
+#[case("two words", r#""two words""#)]
+#[case("a;b\"c", r#""a\073b\"c""#)]
+#[tokio::test]
+async fn any_value_becomes_one_cookie(#[case] value: &str, #[case] cookie: &str) {
+    let body = json!({"cookie_value": value}).to_string();
+    let reply = client().post_json("/auth/set-auth-cookie", &body).await;
+    assert_eq!(reply.status, 200);
+    let expected = format!("auth-cookie={cookie}; HttpOnly; Path=/; SameSite=strict");
+    assert_eq!(reply.headers["set-cookie"], expected.as_str());
 }
 
 /// Upstream loses about half of the versions of one content under eight writers.

@@ -42,7 +42,7 @@ impl Service {
     }
 
     fn get(&self, path: &str) -> String {
-        self.request(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+        self.request(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
     }
 
     fn terminate(&self) {
@@ -94,7 +94,7 @@ fn logs_one_structured_line_a_request_and_never_a_key() {
     command.env("FAST_API__AUTH__API_KEY__VALUE", "the-secret");
     let mut service = start(command);
     service.request(
-        "GET /secret-space/retrieve/hash/0123456789abcdef?x=y HTTP/1.1\r\nhost: x\r\n\
+        "GET /secret-space/retrieve/hash/0123456789abcdef?x=y HTTP/1.1\r\nhost: localhost\r\n\
          x-key: the-secret\r\nconnection: close\r\n\r\n",
     );
     let (_, log) = service.stop();
@@ -111,7 +111,7 @@ fn logs_one_structured_line_a_request_and_never_a_key() {
 fn drains_on_sigterm() {
     let mut service = start(larder());
     let mut stream = TcpStream::connect(&service.address).expect("connected");
-    let head = "POST /n/direct/store/string HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /n/direct/store/string HTTP/1.1\r\nhost: localhost\r\n\
                 content-type: application/json\r\ncontent-length: 7\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
     // The head is on its way: an answered request on another connection was accepted after it.

@@ -11,3 +11,4 @@ mod names;
 mod openapi;
 mod replay;
 mod tidy;
+mod trouble;

@@ -79,7 +79,11 @@ impl Pattern {
 
     /// The most steps that matching names of so many bytes in all can take.
     pub(super) fn steps(&self, names_bytes: usize) -> usize {
-        self.tokens.len().saturating_mul(names_bytes)
+        let width = |token: &Token| match token {
+            Token::OneOf(ranges) => ranges.len().max(1),
+            _ => 1,
+        };
+        self.tokens.iter().map(width).sum::<usize>().saturating_mul(names_bytes)
     }
 }
 

@@ -34,6 +34,32 @@ pub fn write_pretty(out: &mut impl Output, value: &Value<'_>, indent: usize) {
     print(out, value, style);
 }
 
+/// The bytes of white space that [`write_pretty`] puts into the text of a value. They can be many
+/// times the value: each item costs as many spaces as it is deep inside.
+#[must_use]
+pub fn pretty_white_space(value: &Value<'_>, indent: usize) -> usize {
+    let mut total = 0_usize;
+    let mut open = vec![(value, 0_usize)];
+    while let Some((value, depth)) = open.pop() {
+        let inside = depth + 1;
+        let items = match value {
+            Value::List(items) => {
+                open.extend(items.iter().map(|item| (item, inside)));
+                items.len()
+            }
+            Value::Object(members) => {
+                open.extend(members.iter().map(|(_, member)| (member, inside)));
+                members.len()
+            }
+            _ => continue,
+        };
+        if items > 0 {
+            total += items * (1 + indent * inside) + 1 + indent * depth;
+        }
+    }
+    total
+}
+
 /// Appends the text that is served: no white space, characters as UTF-8 rather than escapes.
 ///
 /// Only `"`, `\` and what is below U+0020 is escaped. Every reader must be able to take it, so
