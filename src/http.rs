@@ -254,8 +254,9 @@ async fn routed(
 ) -> (&'static str, Answer) {
     let (route, params) = match app.table.find(request.method(), path) {
         Match::Found(route, params) => (route, params),
-        Match::OtherMethod(route) => {
-            return (route.path, Err(ApiError::other_method(route.method.as_str())));
+        Match::OtherMethod(route, head) => {
+            let allow = if head { "GET, HEAD" } else { route.method.as_str() };
+            return (route.path, Err(ApiError::other_method(allow)));
         }
         Match::None => return (NO_ROUTE, slash_redirect(app, &request, path)),
     };

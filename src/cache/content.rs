@@ -122,10 +122,12 @@ impl Content {
             Err(Error::Invalid(_)) => return Ok(Self::Binary(bytes)),
             Err(error) => return Err(error),
         };
-        // Upstream: decompressed content that happens to be JSON is JSON from then on.
-        Ok(match pyjson::parse(&inflated) {
-            Ok(value) => Self::Json(value.into_owned()),
-            Err(_) => Self::Binary(inflated.into()),
+        // Upstream: decompressed text that happens to be JSON is JSON from then on.
+        let json =
+            std::str::from_utf8(&inflated).ok().and_then(|text| pyjson::parse_str(text).ok());
+        Ok(match json.map(Value::into_owned) {
+            Some(value) => Self::Json(value),
+            None => Self::Binary(inflated.into()),
         })
     }
 
@@ -199,13 +201,24 @@ pub(super) fn pretty(value: &Value<'_>, indent: usize, limit: usize) -> Result<S
 
 fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {
     let mut inflated = Vec::new();
-    // One byte more than allowed tells whether there is more.
-    let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(limit as u64 + 1);
-    reader
-        .read_to_end(&mut inflated)
-        .map_err(|error| Error::Invalid(format!("body is not valid gzip: {error}")))?;
-    if inflated.len() > limit {
-        return Err(Error::TooLarge { limit });
+    let mut rest = bytes;
+    loop {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        // One byte more than allowed tells whether there is more.
+        let room = (limit - inflated.len()) as u64 + 1;
+        member
+            .by_ref()
+            .take(room)
+            .read_to_end(&mut inflated)
+            .map_err(|error| Error::Invalid(format!("body is not valid gzip: {error}")))?;
+        if inflated.len() > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        // Upstream: zeros behind a member are padding (Python's `gzip`).
+        rest = member.into_inner();
+        rest = &rest[rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len())..];
+        if rest.is_empty() {
+            return Ok(inflated);
+        }
     }
-    Ok(inflated)
 }

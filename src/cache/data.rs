@@ -12,7 +12,7 @@ use super::ident::{CacheId, DataType};
 use super::pyjson::{self, Text, Value};
 use super::refs::{EntryRef, SIDECAR_INDENT};
 use super::{ATTEMPTS, Cache};
-use crate::key::{InvalidName, Key, Namespace, Prefix};
+use crate::key::{Key, Namespace, Prefix};
 use crate::storage::{Batch, Depth, Entry, Expect, StorageExt, Version};
 
 /// A piece of child data to write.
@@ -236,7 +236,7 @@ impl Cache {
         let bytes = data.render(self.settings.max_inflated_bytes)?;
         for _ in 0..ATTEMPTS {
             let Some((reference, version)) = self.parent(place).await? else { return Ok(None) };
-            let keys = data_keys(place, &reference, data.data_type())?;
+            let keys = data_keys(place, &reference, data.data_type()).unwrap_or_default();
             let mut batch = Batch::new(place.namespace);
             self.guard(&mut batch, place.namespace, &reference, version)?;
             let mut there = false;
@@ -332,7 +332,8 @@ impl Cache {
     /// The keys a piece of child data has in all folders of its entry; none without the entry.
     async fn data_keys_of(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Vec<Key>> {
         match self.parent(place).await? {
-            Some((reference, _)) => data_keys(place, &reference, data_type),
+            // A name that cannot be stored is one that is not there.
+            Some((reference, _)) => Ok(data_keys(place, &reference, data_type).unwrap_or_default()),
             None => Ok(Vec::new()),
         }
     }
@@ -351,11 +352,11 @@ impl Cache {
         for folder in &reference.data_folders {
             let Some(prefix) = namespace.folder_from_physical(folder) else { continue };
             let listed = match below.as_str() {
-                "" => prefix.clone(),
-                below => namespace
-                    .folder_from_physical(&format!("{folder}/{below}"))
-                    .ok_or(InvalidName::LongKey { was: folder.len() + below.len() + 1 })?,
+                "" => Some(prefix.clone()),
+                below => namespace.folder_from_physical(&format!("{folder}/{below}")),
             };
+            // A name that cannot be stored is one that is not there.
+            let Some(listed) = listed else { continue };
             let (entries, _) = self.storage.list_all(&listed, depth).await?;
             found.extend(entries.into_iter().map(|entry| (prefix.clone(), entry)));
         }

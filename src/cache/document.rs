@@ -29,7 +29,6 @@ pub trait Document {
 pub struct Writer {
     out: String,
     indent: Option<usize>,
-    ascii: bool,
     depth: usize,
     // Whether the innermost object or list has an item already, or a name waits for its value.
     filled: bool,
@@ -40,24 +39,18 @@ impl Writer {
     /// For what is served: no spaces, non-ASCII as it is.
     #[must_use]
     pub fn compact() -> Self {
-        Self::new(None, false)
+        Self::new(None)
     }
 
     /// For what is stored: one item a line, non-ASCII escaped.
     #[must_use]
     pub fn indented(spaces: usize) -> Self {
-        Self::new(Some(spaces), true)
+        Self::new(Some(spaces))
     }
 
-    /// For the error bodies that upstream indents.
-    #[must_use]
-    pub fn indented_utf8(spaces: usize) -> Self {
-        Self::new(Some(spaces), false)
-    }
-
-    fn new(indent: Option<usize>, ascii: bool) -> Self {
+    fn new(indent: Option<usize>) -> Self {
         let out = String::with_capacity(512);
-        Self { out, indent, ascii, depth: 0, filled: false, named: false }
+        Self { out, indent, depth: 0, filled: false, named: false }
     }
 
     /// The finished text.
@@ -143,7 +136,7 @@ impl Writer {
     }
 
     fn text(&mut self, value: &str) {
-        if self.ascii {
+        if self.indent.is_some() {
             pyjson::write_ascii_string(&mut self.out, value);
         } else {
             pyjson::write_utf8_string(&mut self.out, value);

@@ -159,10 +159,13 @@ impl Plan {
             .collect::<Result<Vec<_>, _>>()?;
         let hash_key = layout::hash_reference(namespace, hash)?;
         let id_key = layout::id_reference(namespace, id)?;
+        // Upstream: a slash at the end of a cache key shows here and nowhere else.
+        let keyed = *strategy == Strategy::KeyBased && cache_key.ends_with('/');
+        let slash = if keyed { "/" } else { "" };
         let config = FileConfig {
             file_id: file_id.to_owned(),
             file_key: (*cache_key).to_owned(),
-            file_paths: copies.iter().map(|copy| copy.folder.clone()).collect(),
+            file_paths: copies.iter().map(|copy| format!("{}{slash}", copy.folder)).collect(),
             file_type: content.file_type,
         };
         let metadata = FileMetadata {

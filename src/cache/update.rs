@@ -36,7 +36,6 @@ pub struct Updated {
     paths: Vec<String>,
     size: u64,
     timestamp: u64,
-    reference_changed: bool,
 }
 
 impl Document for Updated {
@@ -51,7 +50,8 @@ impl Document for Updated {
             json.name("updated_content").bool(true);
             json.name("updated_hash").bool(false);
             json.name("updated_metadata").bool(false);
-            json.name("updated_id_ref").bool(self.reference_changed);
+            // Upstream: always so, although the entry may have become binary.
+            json.name("updated_id_ref").bool(false);
         });
     }
 }
@@ -73,8 +73,7 @@ impl Cache {
             let Some((mut reference, version)) = self.entry(namespace, id.as_str()).await? else {
                 return Ok(None);
             };
-            let reference_changed = binary && reference.file_type == FileType::Json;
-            if reference_changed {
+            if binary {
                 reference.file_type = FileType::Binary;
             }
             let mut batch = Batch::new(namespace);
@@ -98,7 +97,6 @@ impl Cache {
                     paths,
                     size,
                     timestamp: self.now_ms(),
-                    reference_changed,
                 }));
             }
         }

@@ -39,7 +39,7 @@ impl ApiKey {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let in_header = headers.get(self.name.as_str()).map(|value| value.as_bytes().trim_ascii());
         let given = match in_header {
-            Some(value) if !value.is_empty() => Some(value),
+            Some(value) if !value.is_empty() => Some(value.to_vec()),
             _ => cookie(headers, &self.name),
         };
         match given {
@@ -81,8 +81,9 @@ fn is_local_authority(authority: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The value of a cookie; names of cookies are case-sensitive. An empty one counts as none.
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+/// The value of a cookie, as Python's `http.cookies` reads it: names are case-sensitive, the last one
+/// counts, a value in quotes is unescaped. An empty one counts as none.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -92,13 +93,31 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
             let (known, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
             (known == name.as_bytes()).then(|| unquoted(value))
         })
-        .find(|value| !value.is_empty())
+        .next_back()
+        .filter(|value| !value.is_empty())
 }
 
-/// The value of a cookie may stand in quotes (RFC 6265, cookie-value).
-fn unquoted(value: &[u8]) -> &[u8] {
-    match value {
-        [b'"', inner @ .., b'"'] => inner,
-        other => other,
+/// A value in quotes without them; `\073` in it is the byte 59, `\c` is `c`.
+fn unquoted(value: &[u8]) -> Vec<u8> {
+    let [b'"', inner @ .., b'"'] = value else { return value.to_vec() };
+    let octal = |digit: &u8| (b'0'..=b'7').contains(digit);
+    let mut out = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = match (byte, behind) {
+            (b'\\', [a @ b'0'..=b'3', b, c, behind @ ..]) if octal(b) && octal(c) => {
+                out.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
+                behind
+            }
+            (b'\\', [escaped, behind @ ..]) => {
+                out.push(*escaped);
+                behind
+            }
+            _ => {
+                out.push(*byte);
+                behind
+            }
+        };
     }
+    out
 }

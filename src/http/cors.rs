@@ -27,6 +27,10 @@ pub(crate) fn preflight(headers: &HeaderMap) -> Response {
     response
 }
 
+/// The headers a preflight on an open path may ask for.
+const ALLOWED_HEADERS: &str = "Accept, Accept-Language, Authorization, Content-Language, \
+                               Content-Type, Origin, X-Requested-With";
+
 /// The answer to a preflight on an open path. `None` when the request is not a preflight.
 pub(crate) fn open_preflight(headers: &HeaderMap) -> Option<Response> {
     let method = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
@@ -37,7 +41,8 @@ pub(crate) fn open_preflight(headers: &HeaderMap) -> Option<Response> {
     }
     if let Some(asked) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         let asked = String::from_utf8_lossy(asked.as_bytes()).to_ascii_lowercase();
-        let simple = ["accept", "accept-language", "content-language", "content-type"];
+        let simple = ALLOWED_HEADERS.to_ascii_lowercase();
+        let simple: Vec<&str> = simple.split(", ").collect();
         if asked.split(',').any(|name| !simple.contains(&name.trim())) {
             refused.push("headers");
         }
@@ -50,9 +55,12 @@ pub(crate) fn open_preflight(headers: &HeaderMap) -> Option<Response> {
         .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, HEAD"));
     allowed.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     allowed.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    allowed.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
     allowed.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Accept, Accept-Language, Content-Language, Content-Type"),
+        header::VARY,
+        HeaderValue::from_static(
+            "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+        ),
     );
     Some(response)
 }

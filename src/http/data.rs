@@ -147,7 +147,7 @@ impl Target {
         let mut input = call.input();
         let target = Self {
             cache_id: input.cache_id(),
-            namespace: input.namespace(),
+            namespace: input.namespace_of(classes.namespace),
             data_key: input.path("data_key", classes.data_key),
             data_file_id: input.id("data_file_id", classes.data_file_id),
         };
@@ -167,13 +167,19 @@ impl Target {
 
 /// Names of the classes in errors. Upstream: keyed JSON stores have classes of their own.
 struct Classes {
+    namespace: &'static str,
     data_key: &'static str,
     data_file_id: &'static str,
 }
 
-const PLAIN: Classes = Classes { data_key: "Safe_Str__File__Path", data_file_id: "Safe_Str__Id" };
+const PLAIN: Classes = Classes {
+    namespace: "Safe_Str__Id",
+    data_key: "Safe_Str__File__Path",
+    data_file_id: "Safe_Str__Id",
+};
 
 const KEYED_JSON: Classes = Classes {
+    namespace: "Safe_Str__Cache__Namespace",
     data_key: "Safe_Str__Cache__File__Data_Key",
     data_file_id: "Safe_Str__Cache__File__File_Id",
 };
@@ -234,15 +240,8 @@ async fn read(app: Arc<App>, call: Call, data_type: DataType) -> Answer {
 async fn read_json(app: Arc<App>, call: Call) -> Answer {
     let target = Target::new(&call, &PLAIN)?;
     let found = app.cache.data_json(&target.place()).await?;
-    let body = found.ok_or_else(|| {
-        ApiError::not_found(&[
-            ("error_type", "NOT_FOUND"),
-            ("message", "Data file not found"),
-            ("cache_id", target.cache_id.as_str()),
-            ("data_file_id", &target.data_file_id),
-        ])
-    })?;
-    Ok(reply::json(body))
+    let named = Some(target.data_file_id.as_str()).filter(|id| !id.is_empty());
+    Ok(reply::json(found.ok_or_else(|| ApiError::data_not_found(&target.cache_id, named))?))
 }
 
 async fn update_text(app: Arc<App>, call: Call) -> Answer {
@@ -298,6 +297,9 @@ fn typed_target(call: &Call) -> Result<(DataType, Target), ApiError> {
 
 async fn exists(app: Arc<App>, call: Call) -> Answer {
     let (data_type, target) = typed_target(&call)?;
+    if target.data_file_id.is_empty() {
+        return Err(ApiError::id_required("data_file_id is required to check existence"));
+    }
     let exists = app.cache.data_exists(&target.place(), data_type).await?;
     Ok(reply::written(|json| {
         json.object(|json| {
@@ -325,6 +327,10 @@ async fn list(app: Arc<App>, call: Call) -> Answer {
 async fn delete(app: Arc<App>, call: Call) -> Answer {
     let (data_type, target) = typed_target(&call)?;
     let Target { namespace, cache_id, data_key, data_file_id } = &target;
+    if data_file_id.is_empty() {
+        let message = "data_file_id is required to delete a specific data file";
+        return Err(ApiError::id_required(message));
+    }
     if !app.cache.delete_data(&target.place(), data_type).await? {
         return Err(ApiError::not_found(&[
             ("error_type", "NOT_FOUND"),

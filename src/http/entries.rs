@@ -280,10 +280,10 @@ async fn store_text(app: Arc<App>, call: Call, keyed: Keyed) -> Answer {
         input.checked()?;
         let place = place(&mut input, strategy, keyed, &PLAIN);
         input.checked()?;
-        refuse_empty_key(&call, &place, keyed)?;
         if text.is_empty() {
             return Err(empty(&call, "String data cannot be empty", "data", "non-empty_string"));
         }
+        refuse_empty_key(&call, &place, keyed)?;
         (place, Prepared::text(&text)?)
     };
     store(&app, &place, content).await
@@ -314,11 +314,11 @@ async fn store_binary(app: Arc<App>, call: Call, keyed: Keyed) -> Answer {
         input.checked()?;
         let place = place(&mut input, strategy, keyed, &PLAIN);
         input.checked()?;
-        refuse_empty_key(&call, &place, keyed)?;
         if bytes.is_empty() {
             let message = "Binary data cannot be empty";
             return Err(empty(&call, message, "body", "non-empty_binary_data"));
         }
+        refuse_empty_key(&call, &place, keyed)?;
         let limit = app.cache.settings().max_inflated_bytes;
         (place, Prepared::binary(bytes, call.content_encoding()?, limit)?)
     };

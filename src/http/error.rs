@@ -99,7 +99,17 @@ impl ApiError {
         Self::plain(StatusCode::NOT_FOUND, "Not Found")
     }
 
-    /// 405 with the method that the path has.
+    /// 400 for an id that is empty where it must not be.
+    pub(crate) fn id_required(message: &str) -> Self {
+        Self::detail(StatusCode::BAD_REQUEST, |json| {
+            json.object(|json| {
+                json.name("error_type").string("INVALID_INPUT");
+                json.name("message").string(message);
+            });
+        })
+    }
+
+    /// 405 with the methods that the path has.
     pub(crate) fn other_method(allow: &str) -> Self {
         let error = Self::plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         Self { allow: HeaderValue::from_str(allow).ok(), ..error }
@@ -144,6 +154,18 @@ impl ApiError {
         })
     }
 
+    /// 404 for child data that was asked for as JSON.
+    pub(crate) fn data_not_found(cache_id: &CacheId, data_file_id: Option<&str>) -> Self {
+        Self::detail(StatusCode::NOT_FOUND, |json| {
+            json.object(|json| {
+                json.name("error_type").string("NOT_FOUND");
+                json.name("message").string("Data file not found");
+                json.name("cache_id").string(cache_id.as_str());
+                json.name("data_file_id").string_or_null(data_file_id);
+            });
+        })
+    }
+
     /// 404 with a text.
     pub(crate) fn missing(detail: &str) -> Self {
         Self::plain(StatusCode::NOT_FOUND, detail)
@@ -151,7 +173,7 @@ impl ApiError {
 
     /// 404 for a file of the raw storage, indented as upstream indents it.
     pub(crate) fn file_not_found(path: &str) -> Self {
-        let mut json = Writer::indented_utf8(4);
+        let mut json = Writer::indented(4);
         json.object(|json| {
             json.name("error_type").string("FILE_NOT_FOUND");
             json.name("resource").string("file");

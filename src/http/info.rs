@@ -143,7 +143,7 @@ document.getElementById("form").addEventListener("submit", async (event) => {{
 /// would end it early or add attributes is escaped (Python's `http.cookies`). `None` beyond Latin-1.
 fn quoted(value: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(c);
-    if value.chars().all(plain) {
+    if !value.is_empty() && value.chars().all(plain) {
         return Some(value.to_owned());
     }
     let mut text = String::from('"');

@@ -62,9 +62,9 @@ impl Call {
         let Some(value) = self.headers.get(header::CONTENT_TYPE) else { return false };
         let value = String::from_utf8_lossy(value.as_bytes());
         let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        media_type.strip_prefix("application/").is_some_and(|subtype| {
-            subtype == "json" || (subtype.ends_with("+json") && subtype.len() > "+json".len())
-        })
+        media_type
+            .strip_prefix("application/")
+            .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
     }
 }
 

@@ -21,10 +21,14 @@ const PAGE: &str = include_str!("docs.html");
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/openapi.json", Success::AnyJson, |app, _| Box::pin(openapi(app))),
+        Route::head("/openapi.json", |app, _| Box::pin(openapi(app))),
         Route::get("/docs", Success::Html, |_, _| Box::pin(page())),
+        Route::head("/docs", |_, _| Box::pin(page())),
         Route::get("/redoc", Success::Html, |_, _| Box::pin(page())),
+        Route::head("/redoc", |_, _| Box::pin(page())),
         // Upstream's redirect page of a sign-in that it does not have either.
         Route::get("/docs/oauth2-redirect", Success::Html, |_, _| Box::pin(page())),
+        Route::head("/docs/oauth2-redirect", |_, _| Box::pin(page())),
         Route::get("/console", Success::Redirect, |_, _| Box::pin(console_redirect()))
             .about("console", "The way to the console"),
         Route::get("/console/{path:path}", Success::Html, |_, call| Box::pin(console(call))),

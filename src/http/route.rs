@@ -171,8 +171,8 @@ pub(crate) struct Table {
 pub(crate) enum Match<'t> {
     /// This row answers.
     Found(&'t Route, Params),
-    /// The path is known, for this method only.
-    OtherMethod(&'t Route),
+    /// The path is known, for this method only (and `HEAD`, if that is said).
+    OtherMethod(&'t Route, bool),
     /// The path is not known.
     None,
 }
@@ -201,7 +201,11 @@ impl Table {
                 other = Some(route);
             }
         }
-        other.map_or(Match::None, Match::OtherMethod)
+        other.map_or(Match::None, |route| {
+            let head =
+                self.routes().any(|row| row.method == Method::HEAD && row.path == route.path);
+            Match::OtherMethod(route, head)
+        })
     }
 
     /// Whether any method has this path.

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +23,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long connections are still taken, and first requests still read, once serving is to end.
 const LAST_CALL: Duration = Duration::from_millis(50);
 
+/// How long answers may take to leave once every request has one.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// Serves `router` on `listener` until `stop` is ready; then stops accepting and waits up to
 /// `drain` for the requests that are under way. Returns whether all of them were finished.
 pub async fn serve(
@@ -30,6 +35,7 @@ pub async fn serve(
     drain: Duration,
 ) -> bool {
     let graceful = GracefulShutdown::new();
+    let under_way = Arc::new(AtomicUsize::new(0));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -37,29 +43,67 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => connection(stream, router.clone(), &graceful),
+            Ok((stream, _)) => connection(stream, router.clone(), &graceful, &under_way),
             Err(error) => pause_after(&error).await,
         }
     }
     // Connections that the system has accepted for us already, as far as they are there.
     let last_call = tokio::time::Instant::now() + LAST_CALL;
     while let Ok(Ok((stream, _))) = tokio::time::timeout_at(last_call, listener.accept()).await {
-        connection(stream, router.clone(), &graceful);
+        connection(stream, router.clone(), &graceful, &under_way);
     }
     drop(listener);
     // A connection that has not been read from yet would be closed as idle.
     tokio::time::sleep(LAST_CALL).await;
-    tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
+    // Connections that never sent the whole head of a request have nothing to lose: what counts is
+    // that no request is under way, and that the last answers had time to leave.
+    let answered = async {
+        while under_way.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    let drained = async {
+        tokio::select! {
+            () = graceful.shutdown() => {}
+            () = answered => {}
+        }
+    };
+    tokio::time::timeout(drain + LAST_ANSWERS, drained).await.is_ok()
 }
 
-fn connection(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
+/// Counts a request for as long as it lives.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    router: Router,
+    graceful: &GracefulShutdown,
+    under_way: &Arc<AtomicUsize>,
+) {
+    let under_way = Arc::clone(under_way);
     // Small answers must not wait for the client's delayed acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
+        let request_under_way = UnderWay::new(&under_way);
         async move {
+            let _until_answered = request_under_way;
             let request: Request = request.map(Body::new);
             Ok::<_, Infallible>(
                 router.oneshot(request).await.unwrap_or_else(|never| match never {}),

@@ -1,8 +1,8 @@
-//! Stores that block: the synchronous twin of [`Storage`], and the one place that hops threads.
+//! Stores that block: the synchronous twin of [`Storage`](super::Storage), and the one place that hops threads.
 //!
 //! Files, SQLite and archives answer by blocking the calling thread. Such a store implements
 //! [`BlockingStorage`], which has the same methods and is held to the same contract, and knows
-//! nothing of async. `Blocking` (with the feature `blocking`) makes a [`Storage`] of it: one hop to
+//! nothing of async. `Blocking` (with the feature `blocking`) makes a [`Storage`](super::Storage) of it: one hop to
 //! tokio's pool of blocking threads per call, however many objects the call is about, since the hop
 //! costs 10-15 µs and the calls behind it often less.
 //!
@@ -71,6 +71,7 @@ impl<S: BlockingStorage> Blocking<S> {
         &self.0
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that hops threads")]
     async fn hop<T: Send + 'static>(
         &self,
         call: impl FnOnce(&S) -> Result<T> + Send + 'static,

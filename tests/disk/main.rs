@@ -2,6 +2,10 @@
 //! must do is the battery's business (`conformance/tests/disk.rs`).
 #![cfg(all(unix, feature = "disk"))]
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how often to kill, and with which seed, comes from outside"
+)]
 
 mod clash;
 mod crash;

@@ -257,7 +257,7 @@ async fn bytes_written_over_a_string_can_be_read() {
     let stored = client.post_json("/n/direct/store/string", r#""x""#).await.json();
     let id = stored["cache_id"].as_str().expect("an id");
     let updated = client.post_bytes(&format!("/n/update/{id}/binary"), b"\xff\x00").await;
-    assert_eq!((updated.status.as_u16(), &updated.json()["updated_id_ref"]), (200, &json!(true)));
+    assert_eq!(updated.status, 200);
     let read = client.get(&format!("/n/retrieve/{id}/binary")).await;
     assert_eq!((read.status.as_u16(), read.body.as_slice()), (200, b"\xff\x00".as_slice()));
 }
@@ -300,6 +300,9 @@ async fn a_compressed_body_is_inflated_only_so_far() {
 #[case(&[("x-key", "secret2")], 401)]
 #[case(&[("cookie", "a=b; X-Key=secret")], 200)]
 #[case(&[("cookie", "x-key=secret")], 401)]
+#[case(&[("cookie", "X-Key=bad; X-Key=secret")], 200)]
+#[case(&[("cookie", "X-Key=secret; X-Key=bad")], 401)]
+#[case(&[("cookie", r#"X-Key="sec\162et""#)], 200)]
 #[case(&[("x-key", "wrong"), ("cookie", "X-Key=secret")], 401)]
 #[case(&[("x-key", ""), ("cookie", "X-Key=secret")], 200)]
 #[case(&[("authorization", "Bearer secret")], 401)]
@@ -473,6 +476,8 @@ async fn without_a_key_only_this_machine_is_answered(
 /// Python's cookies quote what is not a plain token.
 #[rstest]
 #[case("plain-1", "plain-1")]
+#[case("", r#""""#)]
+#[case("a2V5==", r#""a2V5==""#)]
 #[case("two words", r#""two words""#)]
 #[case("a;b\"c", r#""a\073b\"c""#)]
 #[tokio::test]

@@ -42,7 +42,9 @@ impl Service {
     }
 
     fn get(&self, path: &str) -> String {
-        self.request(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+        self.request(&format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        ))
     }
 
     fn terminate(&self) {

@@ -4,6 +4,7 @@
 
 mod api;
 mod command;
+mod corners;
 mod golden;
 mod harness;
 mod hash_vectors;

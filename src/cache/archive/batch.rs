@@ -185,7 +185,7 @@ impl<'a> Batch<'_, 'a> {
     fn carry_out(&mut self, operation: &'a Operation) -> Result<Result<(), Failed>, Refusal> {
         let target = Target::of(operation);
         self.count(&target)?;
-        if !self.is_due(operation.condition, &target) {
+        if !self.is_due(operation) {
             return Ok(Ok(()));
         }
         match operation.action {
@@ -212,9 +212,12 @@ impl<'a> Batch<'_, 'a> {
         Ok(())
     }
 
-    fn is_due(&self, condition: Condition, target: &Target<'_>) -> bool {
+    /// Upstream: a condition asks for the path, also where a pattern says what to remove; without a
+    /// path there is nothing to exist.
+    fn is_due(&self, operation: &Operation) -> bool {
+        let target = Target::of_path(operation);
         let exists = || self.draft.names().any(|name| target.is(name));
-        match condition {
+        match operation.condition {
             Condition::Always => true,
             Condition::IfExists => exists(),
             Condition::IfNotExists => !exists(),
@@ -243,9 +246,6 @@ impl<'a> Batch<'_, 'a> {
     }
 
     fn remove(&mut self, target: &Target<'_>) -> Result<(), Failed> {
-        if matches!(target, Target::None) {
-            return because("path or pattern required for remove operation".to_owned());
-        }
         let removed = self.draft.remove(|name| target.is(name));
         if removed.is_empty() {
             return Err(Failed::Nothing);
@@ -281,14 +281,20 @@ enum Target<'a> {
 
 impl<'a> Target<'a> {
     fn of(operation: &'a Operation) -> Self {
-        match (operation.action, &operation.pattern, &operation.path) {
-            (Some(Action::Remove), Some(pattern), _) => Self::Matching(pattern),
+        match (operation.action, &operation.pattern) {
+            (Some(Action::Remove), Some(pattern)) => Self::Matching(pattern),
+            _ => Self::of_path(operation),
+        }
+    }
+
+    fn of_path(operation: &'a Operation) -> Self {
+        match (operation.action, &operation.path) {
             // What is written loses its leading slashes, so that is the name to look for.
-            (Some(Action::Add | Action::Replace), _, Some(path)) => {
+            (Some(Action::Add | Action::Replace), Some(path)) => {
                 member_name(path).map_or(Self::None, Self::Named)
             }
-            (_, _, Some(path)) => Self::Named(path),
-            (_, _, None) => Self::None,
+            (_, Some(path)) => Self::Named(path),
+            (_, None) => Self::None,
         }
     }
 

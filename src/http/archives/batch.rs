@@ -168,9 +168,8 @@ impl<'b> Members<'_, '_, 'b> {
             Value::Int(digits) => digits.to_string(),
             Value::Float(0.0) => return false,
             Value::Float(1.0) => return true,
-            Value::Float(_) => String::new(),
             Value::Str(text) => text.to_string_lossy().to_ascii_lowercase(),
-            Value::Null | Value::List(_) | Value::Object(_) => {
+            Value::Float(_) | Value::Null | Value::List(_) | Value::Object(_) => {
                 self.problem("bool_type", name, "Input should be a valid boolean", value);
                 return default;
             }

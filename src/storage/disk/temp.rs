@@ -31,6 +31,7 @@ pub(super) struct Temp {
 
 impl Temp {
     /// Makes a folder of one's own in `above`.
+    #[expect(clippy::disallowed_methods, reason = "the name of a folder, which no plan ever sees")]
     pub(super) fn claim(above: OwnedFd) -> io::Result<Self> {
         loop {
             let id = uuid::Uuid::new_v4().simple().to_string();
