@@ -1,11 +1,15 @@
-//! The recorded scenarios, played in process against the memory store.
+//! The recorded scenarios, played in process against every store that needs no server.
 //!
 //! Each file of `tests/golden` is a test of its own, on a fresh server, so a failure names its
 //! scenario. The files are listed when this module is compiled: after adding one, touch this file
 //! (or build from clean). The replay on a shared server finds new files by itself.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use axum::Router;
+use larder::storage::blocking::Blocking;
+use larder::storage::disk::{Disk, Durability};
 use rstest::rstest;
 
 use crate::harness;
@@ -33,6 +37,19 @@ async fn scenario(#[files("tests/golden/*.json")] file: PathBuf) {
 #[tokio::test]
 async fn all_scenarios_twice_on_one_server() {
     let (router, api_key) = harness::app();
+    play_twice(router, &api_key).await;
+}
+
+/// The disk answers as memory does. Without waiting for the medium, which is not what this is about.
+#[tokio::test]
+async fn all_scenarios_twice_on_local_disk() {
+    let home = tempfile::tempdir().expect("a folder");
+    let disk = Disk::open(home.path(), Durability::Relaxed).expect("a store");
+    let (router, api_key) = harness::app_over(Arc::new(Blocking::new(disk)));
+    play_twice(router, &api_key).await;
+}
+
+async fn play_twice(router: Router, api_key: &(String, String)) {
     let server = InProcess::new(router);
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let scenarios =
@@ -41,7 +58,7 @@ async fn all_scenarios_twice_on_one_server() {
     let mut mismatches = Vec::new();
     for run_id in ["00000001", "00000002"] {
         for scenario in &scenarios {
-            mismatches.extend(replay(&server, scenario, run_id, Some(&api_key)).await);
+            mismatches.extend(replay(&server, scenario, run_id, Some(api_key)).await);
         }
     }
     assert_none(&mismatches);

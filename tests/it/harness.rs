@@ -14,9 +14,14 @@ use tower::ServiceExt;
 
 /// A fresh router on the memory store, with the name and the value of its key.
 pub fn app() -> (Router, (String, String)) {
+    app_over(Arc::new(Memory::new()))
+}
+
+/// A router on this store, with the name and the value of its key.
+pub fn app_over(storage: Arc<dyn Storage>) -> (Router, (String, String)) {
     let key = ("X-API-Key".to_owned(), "secret".to_owned());
     let settings = Settings { key: Some(ApiKey::new(&key.0, &key.1)), ..Settings::default() };
-    (router(Cache::new(Arc::new(Memory::new()), CacheSettings::default()), settings), key)
+    (router(Cache::new(storage, CacheSettings::default()), settings), key)
 }
 
 /// A client of a fresh, open router.

@@ -9,6 +9,7 @@ mod golden;
 mod harness;
 mod hash_vectors;
 mod names;
+mod old_stores;
 mod openapi;
 mod replay;
 mod tidy;

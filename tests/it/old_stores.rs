@@ -1,0 +1,90 @@
+//! Stores written by the Python service open and serve: the tree it left on a disk, asked for
+//! everything its manifest lists, through the API.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use larder::cache::Settings as CacheSettings;
+use larder::http::Settings;
+use larder::storage::blocking::Blocking;
+use larder::storage::disk::{Disk, Durability};
+use serde_json::Value;
+
+use crate::harness::{Client, client_with};
+
+const MANIFEST: &str = include_str!("../data/local-disk.manifest.json");
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+/// Asks for content and compares it with what the manifest expects.
+async fn check(client: &Client, base: &str, name: &str, expected: &Value) {
+    let (form, wanted) = if let Some(text) = expected.get("text") {
+        ("string", text.as_str().expect("text").as_bytes().to_vec())
+    } else if let Some(encoded) = expected.get("base64") {
+        ("binary", BASE64.decode(encoded.as_str().expect("text")).expect("Base64"))
+    } else {
+        let json = client.get(&format!("{base}/json{name}")).await;
+        assert_eq!(json.json(), expected["json"], "{base}");
+        return;
+    };
+    let reply = client.get(&format!("{base}/{form}{name}")).await;
+    assert_eq!((reply.status.as_u16(), reply.body), (200, wanted), "{base}/{form}{name}");
+}
+
+#[tokio::test]
+async fn a_disk_tree_of_the_python_service_serves() {
+    let home = tempfile::tempdir().expect("a folder");
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/local-disk.tar");
+    let unpacked = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(home.path()).status();
+    assert!(unpacked.expect("tar runs").success());
+    let disk = Disk::open(home.path(), Durability::Relaxed).expect("a store");
+    let storage = Arc::new(Blocking::new(disk));
+    let client = client_with(storage, CacheSettings::default(), Settings::default());
+
+    let manifest: Value = serde_json::from_str(MANIFEST).expect("a manifest");
+    let list = |name: &str| manifest[name].as_array().cloned().expect("a list");
+    assert_eq!(list("entries").len(), 24);
+    for entry in list("entries") {
+        let (namespace, id) = (text(&entry, "namespace"), text(&entry, "cache_id"));
+        let base = format!("/{namespace}/retrieve/{id}");
+        check(&client, &base, "", &entry["expected"]).await;
+        assert_eq!(client.get(&format!("{base}/metadata")).await.json(), entry["metadata"]);
+        assert_eq!(client.get(&base).await.json()["data_type"], entry["data_type"]);
+        for child in entry["children"].as_array().into_iter().flatten() {
+            let key = Some(text(child, "data_key")).filter(|key| !key.is_empty());
+            let key = key.map(|key| format!("/{key}")).unwrap_or_default();
+            let base = format!("/{namespace}/cache/{id}/data");
+            let name = format!("{key}/{}", text(child, "data_file_id"));
+            check(&client, &base, &name, &child["expected"]).await;
+        }
+    }
+    for gone in list("deleted") {
+        let (namespace, id) = (text(&gone, "namespace"), text(&gone, "cache_id"));
+        assert_eq!(client.get(&format!("/{namespace}/retrieve/{id}")).await.status, 404);
+        if gone["hash_removed"] == true {
+            let path = format!("/{namespace}/exists/hash/{}", text(&gone, "cache_hash"));
+            assert_eq!(client.get(&path).await.json()["exists"], false);
+        }
+    }
+    for reference in list("hash_refs") {
+        let (namespace, hash) = (text(&reference, "namespace"), text(&reference, "cache_hash"));
+        let path = format!("/{namespace}/retrieve/hash/{hash}/refs-hash");
+        let found = client.get(&path).await.json();
+        assert_eq!(found["latest_id"], reference["latest_id"]);
+        assert_eq!(found["total_versions"], reference["total_versions"]);
+        let ids = found["cache_ids"].as_array().expect("ids").iter();
+        let ids: Vec<&Value> = ids.map(|version| &version["cache_id"]).collect();
+        assert_eq!(ids, reference["cache_ids"].as_array().expect("ids").iter().collect::<Vec<_>>());
+    }
+    for (namespace, listed) in manifest["namespaces"].as_object().expect("namespaces") {
+        let ids = client.get(&format!("/{namespace}/file-ids")).await.json();
+        assert_eq!(ids, listed["file_ids"]);
+        let hashes = client.get(&format!("/{namespace}/file-hashes")).await.json();
+        assert_eq!(hashes, listed["file_hashes"]);
+    }
+}
