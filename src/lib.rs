@@ -51,7 +51,12 @@
 //!   matches; each of these is visible to clients, and none of them can be said in axum's router.
 //! - Keys can fail to be made ([`Namespace::key`](key::Namespace::key)): on length, and to keep the root
 //!   namespace, which upstream writes without a prefix, apart from namespaces called `data` and `refs`.
-//! - A store that is full says so with an error of its own, since the service can make room.
+//! - A store that is full says so with an error of its own, since the service can make room: which
+//!   entries go is decided in `cache`, which alone knows what belongs together.
+//! - Paths may hold `\`, which upstream keeps in cache keys, and segments have at most 255 bytes, so that
+//!   every store can hold every name.
+//! - The container of archives is read and written by our own code: libraries cannot write the duplicate
+//!   names that upstream makes and lists, nor copy members byte for byte.
 
 pub mod cache;
 #[cfg(feature = "server")]
