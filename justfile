@@ -2,7 +2,7 @@
 
 # Lists the recipes.
 default:
-    @just --list --unsorted
+    @{{just_executable()}} --list --unsorted
 
 # Runs the service: memory store, no set-up.
 serve *flags:
@@ -14,8 +14,8 @@ test:
 
 # The unit tests: what is in the library itself. Shows how long they take once compiled.
 test-unit:
-    cargo test --lib --no-run --quiet
-    @bash -c 'time cargo test --lib --quiet'
+    cargo test -p larder --lib --no-run --quiet
+    @bash -c 'time cargo test -p larder --lib --quiet'
 
 # Every method of the published Python client against the binary. Needs Python 3.12 and the package index.
 test-client *flags:
