@@ -68,7 +68,8 @@ impl Cache {
         id: &CacheId,
         shared: Shared<'_>,
     ) -> Result<Deleted> {
-        // A first attempt may have deleted it, where batches are not atomic.
+        // Where batches are not atomic, an attempt that failed may have deleted it; a later one that
+        // finds it knows better.
         let mut hash_gone = None;
         for _ in 0..ATTEMPTS {
             let Some((reference, version)) = self.entry(namespace, id.as_str()).await? else {
@@ -81,8 +82,9 @@ impl Cache {
                 && let Some((mut hash_ref, version)) = self.hash_reference(&hash_key).await?
             {
                 let listed = hash_ref.remove(id.as_str());
-                if listed && hash_ref.cache_ids.is_empty() {
-                    hash_gone = Some(hash_key.to_string());
+                hash_gone =
+                    (listed && hash_ref.cache_ids.is_empty()).then(|| hash_key.to_string());
+                if hash_gone.is_some() {
                     batch.delete_if(hash_key, Expect::At(version));
                 } else if listed {
                     let document = hash_ref.indented(REFERENCE_INDENT);

@@ -1,6 +1,6 @@
 //! The service over a store in trouble: slow, failing, full. Trouble is never a miss.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -116,4 +116,68 @@ async fn a_full_store_says_so() {
     let client = client(Trouble::Full);
     let stored = client.post_json("/n/direct/store/string", r#""x""#).await;
     assert_eq!(stored.status, 507, "{}", stored.text());
+}
+
+/// A store in which someone else is first, once: the batch that waits is applied before the next one.
+#[derive(Debug)]
+struct Overtaken {
+    store: Memory,
+    waiting: Mutex<Option<Batch>>,
+}
+
+#[async_trait]
+impl Storage for Overtaken {
+    fn promises(&self) -> Promises {
+        self.store.promises()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Object>> {
+        self.store.get(key).await
+    }
+
+    async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
+        self.store.stat(key).await
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<()> {
+        let first = self.waiting.lock().expect("no panic").take();
+        if let Some(first) = first {
+            self.store.apply(first).await?;
+        }
+        self.store.apply(batch).await
+    }
+
+    async fn list(&self, query: List) -> Result<Page> {
+        self.store.list(query).await
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>> {
+        self.store.namespaces().await
+    }
+}
+
+/// The last version of a hash that is deleted while another one is stored is not the last one.
+#[tokio::test]
+async fn a_delete_that_was_overtaken_reports_what_it_did_in_the_end() {
+    let storage = Arc::new(Overtaken { store: Memory::new(), waiting: Mutex::new(None) });
+    let shared = Arc::<Overtaken>::clone(&storage);
+    let client = client_with(shared, CacheSettings::default(), Settings::default());
+    let stored = client.post_json("/n/direct/store/string", r#""x""#).await.json();
+    let id = stored["cache_id"].as_str().expect("an id");
+    let by_hash = stored["paths"]["by_hash"][0].as_str().expect("a path");
+    let mut reference = client.get(&format!("/admin/storage/file/json/{by_hash}")).await.json();
+    let other = "00000000-0000-4000-8000-00000000000b";
+    let versions = reference["cache_ids"].as_array_mut().expect("versions");
+    versions.push(serde_json::json!({"cache_id": other, "timestamp": 1}));
+
+    let namespace = Namespace::clean("n").expect("a namespace");
+    let mut first = Batch::new(&namespace);
+    let key = namespace.key_from_physical(by_hash).expect("a key");
+    first.put(key, reference.to_string());
+    *storage.waiting.lock().expect("no panic") = Some(first);
+
+    let deleted = client.delete(&format!("/n/delete/{id}")).await.json();
+    assert_eq!(deleted["deleted_count"], 4, "{deleted}");
+    let left = client.get(&format!("/admin/storage/file/json/{by_hash}")).await.json();
+    assert_eq!((&left["total_versions"], &left["latest_id"]), (&1.into(), &other.into()));
 }
