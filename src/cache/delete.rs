@@ -82,8 +82,7 @@ impl Cache {
                 && let Some((mut hash_ref, version)) = self.hash_reference(&hash_key).await?
             {
                 let listed = hash_ref.remove(id.as_str());
-                hash_gone =
-                    (listed && hash_ref.cache_ids.is_empty()).then(|| hash_key.to_string());
+                hash_gone = (listed && hash_ref.cache_ids.is_empty()).then(|| hash_key.to_string());
                 if hash_gone.is_some() {
                     batch.delete_if(hash_key, Expect::At(version));
                 } else if listed {

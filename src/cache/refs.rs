@@ -64,9 +64,9 @@ impl EntryRef {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let value = pyjson::parse(bytes).ok()?;
-        let all_paths = member(&value, "all_paths");
-        let file_paths = member(&value, "file_paths");
-        let list = |of: Option<&Value<'_>>, name| strings(of.and_then(|of| member(of, name)));
+        let all_paths = value.get("all_paths");
+        let file_paths = value.get("file_paths");
+        let list = |of: Option<&Value<'_>>, name| strings(of.and_then(|of| of.get(name)));
         Some(Self {
             all_paths: Paths {
                 data: list(all_paths, "data"),
@@ -141,7 +141,7 @@ impl HashRef {
             Ok(value) => value,
             Err(_) => pyjson::parse(first_object(bytes)?).ok()?,
         };
-        let Some(Value::List(items)) = member(&value, "cache_ids") else { return None };
+        let Some(Value::List(items)) = value.get("cache_ids") else { return None };
         let cache_ids: Vec<HashVersion> = items
             .iter()
             .filter_map(|item| {
@@ -236,11 +236,11 @@ impl FileConfig {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let value = pyjson::parse(bytes).ok()?;
-        let file_type = member(&value, "file_type").and_then(|of| string(of, "name"));
+        let file_type = value.get("file_type").and_then(|of| string(of, "name"));
         Some(Self {
             file_id: string(&value, "file_id")?,
             file_key: string(&value, "file_key").unwrap_or_default(),
-            file_paths: strings(member(&value, "file_paths")),
+            file_paths: strings(value.get("file_paths")),
             file_type: match file_type.as_deref() {
                 Some("binary") => FileType::Binary,
                 _ => FileType::Json,
@@ -316,7 +316,7 @@ impl FileMetadata {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let value = pyjson::parse(bytes).ok()?;
         let Value::Object(_) = value else { return None };
-        let data = member(&value, "data");
+        let data = value.get("data");
         let text = |name| data.and_then(|data| string(data, name));
         Some(Self {
             content_hash: string(&value, "content__hash").unwrap_or_default(),
@@ -385,23 +385,17 @@ impl Document for StoredData {
     }
 }
 
-/// A member of an object.
-pub fn member<'v, 'a>(value: &'v Value<'a>, name: &str) -> Option<&'v Value<'a>> {
-    let Value::Object(members) = value else { return None };
-    members.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
-}
-
 /// A member of an object that is a string.
 #[must_use]
 pub fn string(value: &Value<'_>, name: &str) -> Option<String> {
-    match member(value, name)? {
+    match value.get(name)? {
         Value::Str(text) => Some(text.to_string_lossy().into_owned()),
         _ => None,
     }
 }
 
 fn number(value: &Value<'_>, name: &str) -> Option<u64> {
-    match member(value, name)? {
+    match value.get(name)? {
         Value::Int(digits) => digits.parse().ok(),
         _ => None,
     }

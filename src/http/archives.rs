@@ -120,14 +120,6 @@ fn place(mut input: Input<'_>, strategy: Strategy) -> Result<Place, ApiError> {
     Ok(Place { namespace, strategy, cache_key, file_id })
 }
 
-fn archive_target(call: &Call) -> Result<(Namespace, CacheId), ApiError> {
-    let mut input = call.input();
-    let id = input.cache_id();
-    let namespace = input.namespace();
-    input.checked()?;
-    Ok((namespace, id))
-}
-
 /// A member that a request names.
 struct Target {
     namespace: Namespace,
@@ -166,7 +158,7 @@ async fn store(app: Arc<App>, call: Call) -> Answer {
 }
 
 async fn download(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = archive_target(&call)?;
+    let (namespace, id) = call.entry()?;
     match app.cache.content(&namespace, Lookup::Id(&id)).await? {
         Some(Content::Binary(bytes)) => Ok(reply::archive(bytes, &format!("{id}.zip"))),
         Some(Content::Text(_) | Content::Json(_)) => {
@@ -177,7 +169,7 @@ async fn download(app: Arc<App>, call: Call) -> Answer {
 }
 
 async fn list(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = archive_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let listed = app.cache.members(&namespace, &id).await;
     Ok(reply::document(&listed.map_err(ApiError::unreadable_archive)?))
 }

@@ -377,14 +377,6 @@ fn target(call: &Call, by: By) -> Result<(Namespace, Target), ApiError> {
     Ok((namespace, target))
 }
 
-fn id_target(call: &Call) -> Result<(Namespace, CacheId), ApiError> {
-    let mut input = call.input();
-    let id = input.cache_id();
-    let namespace = input.namespace();
-    input.checked()?;
-    Ok((namespace, id))
-}
-
 fn hash_target(call: &Call) -> Result<(Namespace, CacheHash), ApiError> {
     let mut input = call.input();
     let hash = input.cache_hash();
@@ -460,27 +452,27 @@ async fn content(app: Arc<App>, call: Call, by: By, form: Form) -> Answer {
 }
 
 async fn config(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let found = app.cache.config(&namespace, &id).await?;
     let config = found.ok_or_else(|| Target::Id(id).not_found_long(&call, &namespace))?;
     Ok(reply::written(|json| config.write_served(json)))
 }
 
 async fn metadata(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let found = app.cache.metadata(&namespace, &id).await?;
     let metadata = found.ok_or_else(|| Target::Id(id).not_found_long(&call, &namespace))?;
     Ok(reply::written(|json| metadata.write_served(json)))
 }
 
 async fn refs(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let found = app.cache.refs(&namespace, &id).await?;
     found_or_long(found, &call, &namespace, id)
 }
 
 async fn refs_all(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let found = app.cache.refs_all(&namespace, &id).await?;
     found_or_long(found, &call, &namespace, id)
 }
@@ -523,7 +515,7 @@ async fn hash_id(app: Arc<App>, call: Call) -> Answer {
 }
 
 async fn exists_id(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     let exists = app.cache.exists(&namespace, Lookup::Id(&id)).await?;
     Ok(exists_reply(exists, Some(id.as_str()), None, &namespace))
 }
@@ -554,7 +546,7 @@ async fn update_text(app: Arc<App>, call: Call) -> Answer {
     let mut input = call.input();
     let text = input.text_body()?;
     input.checked()?;
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     if text.is_empty() {
         return Err(ApiError::empty_update("String data cannot be empty", "data"));
     }
@@ -565,7 +557,7 @@ async fn update_json(app: Arc<App>, call: Call) -> Answer {
     let mut input = call.input();
     let value = input.object_body()?;
     input.checked()?;
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     update(&app, &namespace, &id, New::Json(value)).await
 }
 
@@ -573,7 +565,7 @@ async fn update_binary(app: Arc<App>, call: Call) -> Answer {
     let mut input = call.input();
     let bytes = input.bytes_body()?;
     input.checked()?;
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     if bytes.is_empty() {
         return Err(ApiError::empty_update("Binary data cannot be empty", "body"));
     }
@@ -597,6 +589,6 @@ async fn update(app: &App, namespace: &Namespace, id: &CacheId, new: New<'_>) ->
 }
 
 async fn delete(app: Arc<App>, call: Call) -> Answer {
-    let (namespace, id) = id_target(&call)?;
+    let (namespace, id) = call.entry()?;
     Ok(reply::document(&app.cache.delete(&namespace, &id).await?))
 }

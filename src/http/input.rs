@@ -42,6 +42,23 @@ impl Call {
         self.query.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The namespace in the path, of a route that takes nothing else.
+    pub(crate) fn namespace(&self) -> Result<Namespace, ApiError> {
+        let mut input = self.input();
+        let namespace = input.namespace();
+        input.checked()?;
+        Ok(namespace)
+    }
+
+    /// The entry in the path, of a route that takes nothing else in this round.
+    pub(crate) fn entry(&self) -> Result<(Namespace, CacheId), ApiError> {
+        let mut input = self.input();
+        let id = input.cache_id();
+        let namespace = input.namespace();
+        input.checked()?;
+        Ok((namespace, id))
+    }
+
     /// Starts checking.
     pub(crate) fn input(&self) -> Input<'_> {
         Input { call: self, problems: Vec::new() }

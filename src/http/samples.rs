@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::response::Response;
 
 use super::App;
-use super::error::ApiError;
 use super::input::Call;
 use super::reply;
 use super::route::{Answer, BodyKind, Route, Success};
@@ -76,17 +75,10 @@ async fn comprehensive(app: Arc<App>) -> Answer {
 }
 
 async fn one_namespace(app: Arc<App>, call: Call) -> Answer {
-    let namespace = namespace(&call)?;
+    let namespace = call.namespace()?;
     let samples = app.cache.create_samples(&namespace).await?;
     let message = format!("Test data created for {namespace}");
     Ok(created(&app, &[namespace.as_str()], &STRATEGIES, &samples, &message))
-}
-
-fn namespace(call: &Call) -> Result<Namespace, ApiError> {
-    let mut input = call.input();
-    let namespace = input.namespace();
-    input.checked()?;
-    Ok(namespace)
 }
 
 fn created(
@@ -114,7 +106,7 @@ fn created(
 }
 
 async fn clear(app: Arc<App>, call: Call) -> Answer {
-    let namespace = namespace(&call)?;
+    let namespace = call.namespace()?;
     let cleared = app.cache.clear(&namespace).await?;
     Ok(reply::written(|json| {
         json.object(|json| {

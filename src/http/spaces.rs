@@ -28,25 +28,18 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-fn namespace(call: &Call) -> Result<Namespace, super::error::ApiError> {
-    let mut input = call.input();
-    let namespace = input.namespace();
-    input.checked()?;
-    Ok(namespace)
-}
-
 async fn hashes(app: Arc<App>, call: Call) -> Answer {
-    let names = app.cache.hashes(&namespace(&call)?).await?;
+    let names = app.cache.hashes(&call.namespace()?).await?;
     Ok(reply::written(|json| json.strings(names)))
 }
 
 async fn ids(app: Arc<App>, call: Call) -> Answer {
-    let names = app.cache.ids(&namespace(&call)?).await?;
+    let names = app.cache.ids(&call.namespace()?).await?;
     Ok(reply::written(|json| json.strings(names)))
 }
 
 async fn stats(app: Arc<App>, call: Call) -> Answer {
-    let namespace = namespace(&call)?;
+    let namespace = call.namespace()?;
     Ok(reply::document(&app.cache.stats(&namespace, app.settings.ttl_hours).await?))
 }
 
