@@ -27,10 +27,6 @@ test-fuzz *flags:
     cargo build --release
     tests/schemathesis/run {{flags}}
 
-# The storage contract on local disk.
-conformance-disk:
-    cargo test -p larder-conformance --test disk
-
 # The storage contract on every embedded store, at length: minutes, with a seed of its own each time.
 conformance-long:
     LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance

@@ -76,7 +76,9 @@
 //!
 //! `LARDER_CONFORMANCE_CASES` (default 64) scales everything: programs, races, kills.
 //! `LARDER_CONFORMANCE_SEED` is a number or `random`; a plain run uses 0, so that it is the same
-//! everywhere. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
+//! everywhere. `LARDER_CONFORMANCE_HOMES` is the directory in which stores get their homes: `/dev/shm` where
+//! that is a file system in memory with a gigabyte of room (creating files is ten times faster there, and
+//! killing a process shows nothing of what reached a disk), else the temporary folder. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
 //! largest values written are of 8 MiB, the most objects 5,000 ([`Limits`] lowers both). A check that does
 //! not end within two minutes has failed.
 //!

@@ -25,6 +25,8 @@ pub struct Settings {
     pub patience: Duration,
     /// Where programs that failed are kept, if they are.
     pub regressions: Option<PathBuf>,
+    /// The directory in which stores get their homes, one of their own for each.
+    pub homes: PathBuf,
 }
 
 impl Default for Settings {
@@ -34,13 +36,30 @@ impl Default for Settings {
             cases: DEFAULT_CASES,
             patience: Duration::from_secs(120),
             regressions: None,
+            homes: in_memory().unwrap_or_else(std::env::temp_dir),
         }
     }
 }
 
+/// A file system in memory with room for the battery. Killing processes shows nothing of what reached
+/// a disk and what did not, so the homes need none, and creating a file costs a tenth there.
+#[cfg(target_os = "linux")]
+fn in_memory() -> Option<PathBuf> {
+    const ROOM: u64 = 1 << 30;
+    let place = PathBuf::from("/dev/shm");
+    let room = rustix::fs::statvfs(&place).ok()?;
+    let writable = rustix::fs::access(&place, rustix::fs::Access::WRITE_OK).is_ok();
+    (writable && room.f_bavail.saturating_mul(room.f_frsize) >= ROOM).then_some(place)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory() -> Option<PathBuf> {
+    None
+}
+
 impl Settings {
-    /// The defaults, changed by `LARDER_CONFORMANCE_SEED` (a number, or `random`) and
-    /// `LARDER_CONFORMANCE_CASES`.
+    /// The defaults, changed by `LARDER_CONFORMANCE_SEED` (a number, or `random`),
+    /// `LARDER_CONFORMANCE_CASES` and `LARDER_CONFORMANCE_HOMES` (a directory).
     pub fn from_env() -> Result<Self, String> {
         let mut settings = Self::default();
         let read = |name: &str| std::env::var(name).ok();
@@ -52,6 +71,9 @@ impl Settings {
                 .ok_or_else(|| format!("LARDER_CONFORMANCE_CASES is not a count: {cases}"))?;
             let extra = u64::from(settings.cases / DEFAULT_CASES) * 30;
             settings.patience += Duration::from_secs(extra);
+        }
+        if let Some(homes) = read("LARDER_CONFORMANCE_HOMES") {
+            settings.homes = homes.into();
         }
         match read("LARDER_CONFORMANCE_SEED").as_deref() {
             None => {}
@@ -92,6 +114,7 @@ impl Battery {
             seed: settings.seed,
             cases: settings.cases,
             regressions: None,
+            homes: settings.homes.clone(),
         };
         let (_home, store) = bench.fresh()?;
         let home: Home = bench.home();
@@ -163,6 +186,7 @@ impl Battery {
             seed: mix(self.settings.seed, check.number),
             cases: self.settings.cases,
             regressions: regressions.map(|folder| folder.join(name)),
+            homes: self.settings.homes.clone(),
         };
         let run = check.run;
         let (sender, receiver) = mpsc::channel();
