@@ -3,6 +3,7 @@
 //! which nothing may be found.
 
 mod drips;
+mod eager;
 #[path = "../journal_store/mod.rs"]
 mod journal_store;
 mod layers;
@@ -21,9 +22,10 @@ use std::time::Duration;
 
 use larder_conformance::report::Verdict;
 use larder_conformance::run::{Battery, Settings};
-use larder_conformance::{AnySubject, InProcess, Opened, Subject, checks};
+use larder_conformance::{AnySubject, Damage, InProcess, Opened, Subject, checks};
 
 use drips::Drips;
+use eager::Eager;
 use journal_store::{Flaw, Journal};
 use layers::{LAYERS, SloppyLayer};
 use store::{Broken, Core};
@@ -121,6 +123,7 @@ const FLAWS: &[(Flaw, &str, &str, &str)] = &[
     (Flaw::ClaimsNotShared, "ClaimsNotShared", "X-10", "promises not to be shared, and is"),
     (Flaw::StaleLock, "StaleLock", "X-11", "a lock file outlives its process"),
     (Flaw::ForgetsDeletes, "ForgetsDeletes", "X-12", "deletions are not written"),
+    (Flaw::NoSum, "NoSum", "F-11", "damaged values are given as they are"),
     (Flaw::FoldsInFile, "FoldsInFile", "X-13", "names are folded in the file"),
 ];
 
@@ -134,6 +137,10 @@ impl Subject for Flawed {
 
     async fn open(&self, home: &Path) -> Opened {
         Ok(larder_conformance::blocking(Journal::open(home, self.0)?))
+    }
+
+    fn damage(&self) -> Option<Damage> {
+        Some(journal_store::damage)
     }
 }
 
@@ -156,7 +163,13 @@ fn all_mutants() -> Vec<Planted> {
     let flawed = FLAWS.iter().map(|&(flaw, name, killer, story)| {
         (AnySubject::new(Flawed(flaw, name)), name, killer, story)
     });
-    plain.chain(layers).chain(flawed).collect()
+    let eager = std::iter::once((
+        AnySubject::new(Eager::new()),
+        Eager::NAME,
+        "F-01",
+        "writes when it is called, not when it is polled",
+    ));
+    plain.chain(layers).chain(flawed).chain(eager).collect()
 }
 
 fn try_mutant((subject, name, killer, story): &Planted) -> Fate {
