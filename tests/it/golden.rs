@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use larder::storage::Durability;
 use larder::storage::blocking::Blocking;
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::disk::Disk;
 use rstest::rstest;
 
 use crate::harness;

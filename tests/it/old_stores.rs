@@ -9,8 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use larder::cache::Settings as CacheSettings;
 use larder::http::Settings;
+use larder::storage::Durability;
 use larder::storage::blocking::Blocking;
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::disk::Disk;
 use serde_json::Value;
 
 use crate::harness::{Client, client_with};
