@@ -25,6 +25,10 @@ const CHECKPOINT_PAGES: u32 = 4096;
 pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection> {
     let place = path.display().to_string();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    // SQLite takes a file of one byte for an empty one, and would write over it.
+    if path.metadata().is_ok_and(|file| file.len() == 1) {
+        return Err(foreign(place, "file is not a database"));
+    }
     let mut connection = open(path, flags).map_err(failed("open a store at", &place))?;
     if connection.is_readonly(MAIN_DB).map_err(failed("open a store at", &place))? {
         return Err(foreign(place, "the file may not be written to"));

@@ -3,6 +3,7 @@
 //! What lies in a folder is jumped over by seeking behind it, so a page costs what it holds. Rows that
 //! are no keys are passed by.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::fail::failed;
@@ -124,9 +125,12 @@ fn first_segments(statement: &mut CachedStatement<'_>) -> rusqlite::Result<Vec<N
     }
 }
 
-/// The path of a row, if it is text.
+/// The path of a row, if it is text. Anything else does not sort as text does.
 fn path<'r>(row: &'r Row<'_>) -> rusqlite::Result<Option<&'r str>> {
-    Ok(row.get_ref(0)?.as_bytes().ok().and_then(|bytes| std::str::from_utf8(bytes).ok()))
+    match row.get_ref(0)? {
+        ValueRef::Text(bytes) => Ok(std::str::from_utf8(bytes).ok()),
+        _ => Ok(None),
+    }
 }
 
 /// The first text behind everything in a folder: `0` is the character after `/`.

@@ -47,21 +47,22 @@ fn is_complete(connection: &Connection, place: &str) -> Result<bool> {
         let value = connection.pragma_query_value(None, name, |row| row.get(0));
         value.map_err(failed("open a store at", place))
     };
-    match pragma("user_version")? {
-        Value::Integer(0) => {}
-        newer => {
-            return refuse(format!("its user_version is {newer:?}: a newer or foreign format"));
+    for (name, meaning) in [
+        ("user_version", "a newer or foreign format"),
+        ("application_id", "another program's file"),
+    ] {
+        match pragma(name)? {
+            Value::Integer(0) => {}
+            Value::Integer(other) => return refuse(format!("its {name} is {other}: {meaning}")),
+            other => return refuse(format!("its {name} is {other:?}")),
         }
-    }
-    match pragma("application_id")? {
-        Value::Integer(0) => {}
-        other => return refuse(format!("its application_id is {other:?}: another program's file")),
     }
     match pragma("encoding")? {
-        Value::Text(encoding) if encoding == "UTF-8" => {}
-        other => {
-            return refuse(format!("its text is in {other:?}, so names sort in another order"));
+        Value::Text(utf8) if utf8 == "UTF-8" => {}
+        Value::Text(other) => {
+            return refuse(format!("its text is in {other}, so names sort in another order"));
         }
+        other => return refuse(format!("its encoding is {other:?}")),
     }
 
     let mut found = 0;
