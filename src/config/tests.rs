@@ -813,7 +813,8 @@ fn values_that_are_not_text_are_refused() {
     );
     // A flag hides it.
     let config = Config::from_sources(&flags(&["--zip-path=a.zip"]), lookup, None).expect("right");
-    assert_eq!(config.storage, StorageConfig::Zip { path: "a.zip".into() });
+    let durability = Durability::Full;
+    assert_eq!(config.storage, StorageConfig::Zip { path: "a.zip".into(), durability });
 }
 
 #[test]

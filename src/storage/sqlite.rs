@@ -31,6 +31,11 @@
 //! [`Durability::Relaxed`] it does not, and only moving the log into the database does: a loss of
 //! power may cost the latest batches, but never leaves part of one.
 //!
+//! When the disk is full, writes are refused as [`Error::Full`](super::Error::Full), deletes as well if
+//! the log has no room for them, and reads go on. The room that a refused batch took is given back.
+//! Once there is room again, all goes on as before. What was deleted is room for new values, but the
+//! file stays as long as it is.
+//!
 //! Another process is waited for, but not for ever: after five seconds the call fails with
 //! [`Error::Unavailable`](super::Error::Unavailable). All processes must be on one machine; SQLite does
 //! not share a log over a network file system.
@@ -180,5 +185,36 @@ impl BlockingStorage for Sqlite {
 
     fn namespaces(&self) -> Result<Vec<Namespace>> {
         self.read(list::namespaces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a commit waits for the disk cannot be seen from outside.
+    #[test]
+    fn full_durability_syncs_every_commit_and_relaxed_only_checkpoints() {
+        const NORMAL: i64 = 1;
+        const FULL: i64 = 2;
+        let dir = tempfile::tempdir().unwrap();
+        for (durability, expected) in [(Durability::Full, FULL), (Durability::Relaxed, NORMAL)] {
+            let store = Sqlite::open(dir.path().join("cache.sqlite"), durability).unwrap();
+            let level = store.write(|connection| {
+                connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))
+            });
+            assert_eq!(level.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn readers_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(dir.path().join("cache.sqlite"), Durability::Relaxed).unwrap();
+        let written = store.read(|connection| {
+            let deleted = connection.execute("DELETE FROM memory_fs_files", []);
+            deleted.map_err(failed("write", "x"))
+        });
+        assert!(written.is_err());
     }
 }

@@ -15,8 +15,16 @@ macro_rules! now {
     };
 }
 
+/// From this many bytes of values on, the log is emptied before a group. Should the disk turn out to
+/// be too small, nothing in the log is needed, and all it has grown to can be given back.
+const LARGE: u64 = 4 << 20;
+
 /// Carries out a group, and gives an answer for each batch.
 pub(super) fn carry_out(connection: &mut Connection, group: &[Batch]) -> Vec<Result<()>> {
+    if group.iter().map(Batch::bytes).sum::<u64>() >= LARGE {
+        // Best effort: it only matters if the disk is full.
+        let _ = empty_log(connection);
+    }
     match attempt(connection, group) {
         Ok(answers) => answers,
         Err(Stopped::Before(error)) => {
