@@ -41,6 +41,14 @@ pub mod disk;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+#[cfg(any(feature = "disk", feature = "sqlite"))]
+mod digest;
+mod durability;
+
+pub use durability::Durability;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
 /// a schedule explorer in this place.

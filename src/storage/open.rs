@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::blocking::Blocking;
-use super::disk::{Disk, Durability};
+use super::blocking::{Blocking, BlockingStorage};
+use super::disk::Disk;
 use super::memory::Memory;
-use super::{Error, Storage};
-use crate::config::StorageConfig;
+use super::sqlite::Sqlite;
+use super::{Durability, Error, Storage};
+use crate::config::{self, SqlitePath, StorageConfig};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub enum OpenError {
     /// The mode is known, its store is not there yet.
     #[error(
         "CACHE__SERVICE__STORAGE_MODE={mode}: this version has no {mode} store yet; \
-         it has: memory, local_disk"
+         it has: memory, local_disk, sqlite"
     )]
     NotYet {
         /// The mode.
@@ -33,15 +34,34 @@ pub enum OpenError {
 
 /// Opens the store that the settings name, and checks that it can be used.
 pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>, OpenError> {
-    match config {
-        StorageConfig::Memory { max_bytes: None } => Ok(Arc::new(Memory::new())),
-        StorageConfig::Memory { max_bytes: Some(bytes) } => Ok(Arc::new(Memory::bounded(*bytes))),
-        StorageConfig::LocalDisk { root } => match Disk::open(root, Durability::Full) {
-            Ok(disk) => Ok(Arc::new(Blocking::new(disk))),
-            Err(source) => Err(OpenError::Unusable { mode: config.mode(), source }),
-        },
-        StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } | StorageConfig::S3 { .. } => {
-            Err(OpenError::NotYet { mode: config.mode() })
+    let opened = match config {
+        StorageConfig::Memory { max_bytes: None } => Ok(Arc::new(Memory::new()) as _),
+        StorageConfig::Memory { max_bytes: Some(bytes) } => {
+            Ok(Arc::new(Memory::bounded(*bytes)) as _)
         }
+        StorageConfig::LocalDisk { root, durability } => {
+            Disk::open(root, wait(*durability)).map(blocking)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::InMemory, .. } => {
+            Sqlite::in_memory().map(blocking)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::File(path), durability } => {
+            Sqlite::open(path, wait(*durability)).map(blocking)
+        }
+        StorageConfig::Zip { .. } | StorageConfig::S3 { .. } => {
+            return Err(OpenError::NotYet { mode: config.mode() });
+        }
+    };
+    opened.map_err(|source| OpenError::Unusable { mode: config.mode(), source })
+}
+
+fn blocking(store: impl BlockingStorage) -> Arc<dyn Storage> {
+    Arc::new(Blocking::new(store))
+}
+
+fn wait(durability: config::Durability) -> Durability {
+    match durability {
+        config::Durability::Full => Durability::Full,
+        config::Durability::Relaxed => Durability::Relaxed,
     }
 }
