@@ -31,6 +31,10 @@ test-fuzz *flags:
 conformance-long:
     LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance
 
+# Published storage libraries, held to the contract: what fails is written up in conformance/FINDINGS.md.
+conformance-strangers:
+    cd conformance/examples/strangers && cargo test --no-fail-fast
+
 # The whole API against stores that need a server of their own.
 test-integration:
     @echo "just test-integration: no store that needs a server is there yet; 'just test' covers the memory store" >&2

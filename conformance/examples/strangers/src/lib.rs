@@ -85,6 +85,13 @@ impl<F: Flat> Adapted<F> {
     /// Adapts a store in a directory, which no other process may use meanwhile.
     pub fn alone(home: &Path, make: impl FnOnce(&Path) -> Result<F, Cause>) -> Result<Self, Cause> {
         let lock = File::create(home.join("lock"))?;
+        // A handle that is just being dropped has let go of its home before it lets go of the lock.
+        for _ in 0..50 {
+            if lock.try_lock().is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         lock.try_lock()?;
         let data = home.join("data");
         std::fs::create_dir_all(&data)?;
@@ -185,7 +192,8 @@ impl<F: Flat> Storage for Adapted<F> {
             if into || prefix.namespace().is_root() {
                 let (within, _) = self.store.list(&name, Depth::All).await.map_err(failed)?;
                 let mut keys = within.iter().filter_map(|(name, _)| prefix.key_from_physical(name));
-                let passed = |key: &Key| query.after.as_ref().is_some_and(|after| after.passed(key));
+                let passed =
+                    |key: &Key| query.after.as_ref().is_some_and(|after| after.passed(key));
                 if keys.all(|key| passed(&key)) {
                     continue;
                 }
