@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Malformed, Moment, flag, u16_at, u32_at};
+#[cfg(all(unix, feature = "zip"))]
+use super::Moment;
+use super::{Malformed, flag, u16_at, u32_at};
 
 /// How a local header starts.
 pub(super) const LOCAL_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
@@ -46,6 +48,7 @@ pub(crate) struct Member<'a> {
 pub(crate) struct Local {
     pub(crate) flags: u16,
     pub(crate) method: u16,
+    #[cfg(all(unix, feature = "zip"))]
     pub(crate) moment: Moment,
     /// The size of the data, unless it is said elsewhere: then 0 or all ones.
     packed_size: u32,
@@ -63,6 +66,7 @@ impl Local {
         (header[..4] == LOCAL_SIGNATURE).then(|| Self {
             flags: u16_at(header, 6),
             method: u16_at(header, 8),
+            #[cfg(all(unix, feature = "zip"))]
             moment: Moment { time: u16_at(header, 10), date: u16_at(header, 12) },
             packed_size: u32_at(header, 18),
             size: u32_at(header, 22),

@@ -147,10 +147,7 @@ fn full_durability_waits_for_the_disk() {
         let output = child_of(strace, "checkpoint::syncing_child", dir.path())
             .env("LARDER_TEST_DURABILITY", durability)
             .output();
-        let output = match output {
-            Ok(output) => output,
-            Err(_) => return None,
-        };
+        let Ok(output) = output else { return None };
         assert!(String::from_utf8_lossy(&output.stdout).contains("stored 10"), "{output:?}");
         Some(fs::read_to_string(log).unwrap().lines().filter(|line| line.contains("sync(")).count())
     };

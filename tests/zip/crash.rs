@@ -96,7 +96,7 @@ fn check(
     }
     put(&store, "team/after", context).unwrap();
     // Left by a crash as well, now and then, so that the next one meets a journal.
-    if context.len() % 2 == 0 {
+    if context.len().is_multiple_of(2) {
         store.checkpoint().unwrap();
     }
 }
@@ -116,7 +116,7 @@ fn value(turn: &str) -> String {
 fn writing_child() {
     let Some(home) = child_home() else { return };
     let seed: u64 = std::env::var("LARDER_TEST_SEED").unwrap().parse().unwrap();
-    let durability = if seed % 2 == 0 { Durability::Full } else { Durability::Relaxed };
+    let durability = if seed.is_multiple_of(2) { Durability::Full } else { Durability::Relaxed };
     let store = Zip::open(archive(&home), durability).unwrap();
     let mut dice = Dice(seed);
     std::thread::scope(|scope| {
