@@ -41,12 +41,17 @@ pub mod disk;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+pub mod sorted;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(all(unix, feature = "zip"))]
+pub mod zip;
 
-#[cfg(any(feature = "disk", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "sqlite", feature = "zip"))]
 mod digest;
 mod durability;
+#[cfg(all(unix, any(feature = "disk", feature = "zip")))]
+mod files;
 
 pub use durability::Durability;
 

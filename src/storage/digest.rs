@@ -32,7 +32,8 @@ pub(super) fn version_of(mut value: impl Read) -> io::Result<(Version, u64)> {
     }
 }
 
-fn mark(digest: &[u8]) -> Version {
+/// The version of the value with this SHA-256.
+pub(super) fn mark(digest: &[u8]) -> Version {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     let text: String =

@@ -11,10 +11,10 @@ pub enum Durability {
     Relaxed,
 }
 
-#[cfg(any(feature = "disk", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "sqlite", feature = "zip"))]
 pub(super) use folders::*;
 
-#[cfg(any(feature = "disk", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "sqlite", feature = "zip"))]
 mod folders {
     use std::fs::File;
     use std::io;

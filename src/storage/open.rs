@@ -6,6 +6,7 @@ use super::blocking::{Blocking, BlockingStorage};
 use super::disk::Disk;
 use super::memory::Memory;
 use super::sqlite::Sqlite;
+use super::zip::Zip;
 use super::{Durability, Error, Storage};
 use crate::config::{self, SqlitePath, StorageConfig};
 
@@ -15,7 +16,7 @@ pub enum OpenError {
     /// The mode is known, its store is not there yet.
     #[error(
         "CACHE__SERVICE__STORAGE_MODE={mode}: this version has no {mode} store yet; \
-         it has: memory, local_disk, sqlite"
+         it has: memory, local_disk, sqlite, zip"
     )]
     NotYet {
         /// The mode.
@@ -48,7 +49,8 @@ pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>, OpenError> {
         StorageConfig::Sqlite { path: SqlitePath::File(path), durability } => {
             Sqlite::open(path, wait(*durability)).map(blocking)
         }
-        StorageConfig::Zip { .. } | StorageConfig::S3 { .. } => {
+        StorageConfig::Zip { path, durability } => Zip::open(path, wait(*durability)).map(blocking),
+        StorageConfig::S3 { .. } => {
             return Err(OpenError::NotYet { mode: config.mode() });
         }
     };

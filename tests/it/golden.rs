@@ -36,6 +36,7 @@ async fn scenario(#[files("tests/golden/*.json")] file: PathBuf) {
 #[case::local_disk(harness::local_disk)]
 #[case::sqlite(harness::sqlite)]
 #[case::sqlite_in_memory(harness::sqlite_in_memory)]
+#[case::zip(harness::zip)]
 #[tokio::test]
 async fn all_scenarios_twice_on_one_server(#[case] open: OpenStore) {
     let home = tempfile::tempdir().expect("a folder");

@@ -13,6 +13,7 @@ use larder::storage::blocking::Blocking;
 use larder::storage::disk::Disk;
 use larder::storage::memory::Memory;
 use larder::storage::sqlite::Sqlite;
+use larder::storage::zip::Zip;
 use larder::storage::{Durability, Storage};
 use tower::ServiceExt;
 
@@ -35,6 +36,11 @@ pub fn sqlite(home: &Path) -> Arc<dyn Storage> {
 
 pub fn sqlite_in_memory(_home: &Path) -> Arc<dyn Storage> {
     Arc::new(Blocking::new(Sqlite::in_memory().expect("a store")))
+}
+
+pub fn zip(home: &Path) -> Arc<dyn Storage> {
+    let file = home.join("cache.zip");
+    Arc::new(Blocking::new(Zip::open(file, Durability::Relaxed).expect("a store")))
 }
 
 /// A fresh router on the memory store, with the name and the value of its key.

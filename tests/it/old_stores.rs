@@ -46,9 +46,14 @@ fn copy_database(home: &Path) {
     std::fs::copy(data("cache.sqlite"), home.join("cache.sqlite")).expect("a copy");
 }
 
+fn copy_archive(home: &Path) {
+    std::fs::copy(data("cache.zip"), home.join("cache.zip")).expect("a copy");
+}
+
 #[rstest]
 #[case::local_disk(unpack_tree, harness::local_disk, "local-disk.manifest.json")]
 #[case::sqlite(copy_database, harness::sqlite, "sqlite.manifest.json")]
+#[case::zip(copy_archive, harness::zip, "zip.manifest.json")]
 #[tokio::test]
 async fn a_store_of_the_python_service_serves(
     #[case] unpack: fn(&Path),
