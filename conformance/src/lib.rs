@@ -92,6 +92,8 @@
 //!
 #![doc = include_str!("../PROPERTIES.md")]
 
+#[cfg(feature = "http")]
+pub mod api;
 pub mod check;
 pub mod checks;
 pub mod faulty;
@@ -102,6 +104,7 @@ pub mod runner;
 pub mod wrappers;
 
 mod bench;
+mod execute;
 mod model;
 mod names;
 mod ops;
