@@ -26,6 +26,8 @@ pub struct Settings {
     pub regressions: Option<PathBuf>,
     /// The directory in which stores get their homes, one of their own for each.
     pub homes: PathBuf,
+    /// Whether counter-examples of servers are made smaller, which takes many calls.
+    pub shrink: bool,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             patience: Duration::from_secs(120),
             regressions: None,
             homes: in_memory().unwrap_or_else(std::env::temp_dir),
+            shrink: true,
         }
     }
 }
@@ -148,6 +151,12 @@ impl Battery {
             Some(reason) => Verdict::NotChecked(reason.into()),
             None => self.attempt(check),
         })
+    }
+
+    /// A finding of a check that the caller does not ask, and why.
+    #[cfg(feature = "command")]
+    pub(crate) fn not_asked(&self, check: &Check, reason: &str) -> Finding {
+        finding(check, || Verdict::NotChecked(reason.into()))
     }
 
     /// Holds the subject to all checks, one after the other.

@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-pub struct Served {
-    pub base: String,
+pub(crate) struct Served {
+    pub(crate) base: String,
     runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl Served {
-    pub fn start(router: Router) -> Self {
+    pub(crate) fn start(router: Router) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
@@ -31,12 +31,12 @@ impl Served {
         Self { base, runtime, stop: Some(stop) }
     }
 
-    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
     /// One call without the lane's client; the body of the answer.
-    pub fn ask(&self, method: &str, path: &str, json: &str) -> String {
+    pub(crate) fn ask(&self, method: &str, path: &str, json: &str) -> String {
         let place = self.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(place).unwrap();
         write!(

@@ -79,7 +79,7 @@ impl Battery {
         let name = told("/info/status", &["name", "version"]).unwrap_or_default();
         let mode = told("/server/storage/info", &["storage_mode"]).unwrap_or_default();
         let version = format!("{name}, store: {mode}");
-        let nowhere = larder_name("probe");
+        let nowhere = crate::run_name();
         let offers = Offers {
             api_key: server.key.is_some(),
             admin_routes: ask("/admin/storage/bucket-name")?.status == 200,
@@ -119,6 +119,7 @@ impl Battery {
             mine: Arc::clone(&mine),
             seed: mix(self.settings.seed, check.number),
             cases: self.settings.cases,
+            shrink: self.settings.shrink,
         };
         let verdict = watched(check, self.settings.patience, move || {
             run(&api).map_err(|mut failure| {
@@ -172,11 +173,6 @@ impl Battery {
             notes,
         }
     }
-}
-
-/// A namespace that nobody has.
-fn larder_name(purpose: &str) -> String {
-    format!("{}-{purpose}", super::spaces::run_name())
 }
 
 /// Whether namespaces can be cleared in one call; asked of one that is empty.

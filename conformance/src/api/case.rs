@@ -14,6 +14,9 @@ use crate::report::Failure;
 /// How often a counter-example is made smaller: each try is a few calls.
 const SHRINKS: u32 = 400;
 
+/// And for how long at most.
+const SHRINK_MS: u32 = 20_000;
+
 /// Where one check works.
 pub(crate) struct Api {
     pub(crate) client: Client,
@@ -22,6 +25,7 @@ pub(crate) struct Api {
     pub(super) mine: Arc<Mutex<Vec<String>>>,
     pub(crate) seed: u64,
     pub(crate) cases: u32,
+    pub(super) shrink: bool,
 }
 
 impl std::fmt::Debug for Api {
@@ -72,7 +76,8 @@ impl Api {
         let config = Config {
             cases: self.rounds(usual),
             failure_persistence: None,
-            max_shrink_iters: SHRINKS,
+            max_shrink_iters: if self.shrink { SHRINKS } else { 0 },
+            max_shrink_time: SHRINK_MS,
             ..Config::default()
         };
         let mut seed = [0; 32];

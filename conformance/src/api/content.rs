@@ -95,7 +95,7 @@ impl Content {
 }
 
 /// Texts that something on the way may bend: white space, line ends, marks, forms, escapes.
-const AWKWARD: &[&str] = &[
+pub(crate) const AWKWARD: &[&str] = &[
     " ", "  two  ", "\n", "\r", "line\r\nend\r\n", "tab\t", "a\0b", "\u{feff}mark", "\"quoted\"",
     "back\\slash", "{\"a\": 1}", "[1]", "1", "1.0", "null", "true", "NaN", "é", "e\u{301}", "ﬁ",
     "日本語", "😀", "👩\u{200d}👧", "\u{202e}rtl", "\u{e000}", "\u{ffff}", "\u{7f}", "\u{85}",

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::client::{Body, gzip};
-use super::content::{Content, blobs, objects, texts};
+use super::content::{AWKWARD, Content, blobs, objects, texts};
 use super::spaces::STRATEGIES;
 use super::{Api, check};
 use crate::check::{Check, Group, Outcome};
@@ -68,6 +68,14 @@ fn strategies() -> impl Strategy<Value = &'static str> {
 }
 
 fn strings(api: &Api) -> Outcome {
+    // Each of the awkward ones by itself, so that none is left to chance.
+    let space = api.fresh();
+    for text in AWKWARD {
+        for content in [Content::text(text), Content::Plain((*text).to_owned())] {
+            let stored = space.store(&content)?;
+            space.reads(&stored.id, &content)?;
+        }
+    }
     api.forall(48, (strategies(), texts(), any::<bool>()), |(strategy, text, plain)| {
         let content = if *plain { Content::Plain(text.clone()) } else { Content::text(text) };
         round_trip(api, strategy, &content)

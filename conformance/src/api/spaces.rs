@@ -1,7 +1,6 @@
 //! The namespaces of a run: unique names, the calls on one, and clearing them in the end.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,15 +14,6 @@ use crate::report::Failure;
 /// The strategies an entry can be stored with.
 pub(crate) const STRATEGIES: [&str; 5] =
     ["direct", "temporal", "temporal_latest", "temporal_versioned", "key_based"];
-
-/// A name for a run that no other has: `lc-` and six random characters.
-pub(super) fn run_name() -> String {
-    let random = RandomState::new().hash_one(std::process::id());
-    let digits = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let text: String =
-        (0..6).map(|nth| char::from(digits[(random >> (5 * nth)) as usize % 32])).collect();
-    format!("lc-{text}")
-}
 
 /// All namespaces of a run.
 #[derive(Debug)]
@@ -39,7 +29,7 @@ pub(crate) struct Spaces {
 impl Spaces {
     pub(super) fn new(client: Client, at_once: bool) -> Self {
         let next = AtomicUsize::new(0);
-        Self { client, run: run_name(), next, used: Mutex::default(), at_once }
+        Self { client, run: crate::run_name(), next, used: Mutex::default(), at_once }
     }
 
     /// A new name. They are all of one length, so that none begins another.
