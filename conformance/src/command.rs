@@ -103,9 +103,7 @@ impl Subject {
                 }
                 report
             }
-            Self::Server(battery) => {
-                Report { again: run.again(), ..battery.report(findings) }
-            }
+            Self::Server(battery) => Report { again: run.again(), ..battery.report(findings) },
         }
     }
 }
@@ -141,7 +139,9 @@ fn judge(run: &Run) -> Result<bool, String> {
     let stop = Arc::new(AtomicBool::new(false));
     let progress = Arc::new(Progress::new(chosen.len(), run.quiet));
     on_interrupt(&subject, &stop, &progress);
-    let threads = run.threads.unwrap_or_else(execute::usual_threads);
+    // A server is asked one thing at a time: what two checks do to each other is neither's finding.
+    let usual = if run.http.is_some() { 1 } else { execute::usual_threads() };
+    let threads = run.threads.unwrap_or(usual);
     let hold = |check: &Check| subject.run(check);
     let findings = execute::all(&hold, &chosen, threads, &stop, &mut |told| match told {
         Told::Began(check) => progress.began(check),
@@ -177,13 +177,15 @@ fn open(run: &Run) -> Result<Subject, String> {
         (Some(place), _) => {
             let guests = Guests::new(place.clone(), run.kill)?;
             let subject = guest::subject(&guests);
-            let battery = Battery::new(subject, settings)
-                .map_err(|failure| format!("{place}: {failure}"))?;
+            let battery =
+                Battery::new(subject, settings).map_err(|failure| format!("{place}: {failure}"))?;
             Ok(Subject::Store(battery, guests))
         }
         (None, Some(base)) => {
             if !base.starts_with("http://") {
-                return Err(format!("{base}: only http:// is spoken here; put a proxy in front of TLS"));
+                return Err(format!(
+                    "{base}: only http:// is spoken here; put a proxy in front of TLS"
+                ));
             }
             let server = api::Server::new(base);
             let server = match &run.api_key {

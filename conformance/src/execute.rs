@@ -87,8 +87,7 @@ pub(crate) fn watched(
     run: impl FnOnce() -> Outcome + Send + 'static,
 ) -> Verdict {
     let (sender, receiver) = mpsc::channel();
-    let worker =
-        thread::Builder::new().name(check.number.into()).spawn(move || sender.send(run()));
+    let worker = thread::Builder::new().name(check.number.into()).spawn(move || sender.send(run()));
     let worker = match worker {
         Ok(worker) => worker,
         Err(error) => {

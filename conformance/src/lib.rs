@@ -149,7 +149,9 @@ pub(crate) fn run_name() -> String {
     let random = RandomState::new().hash_one(std::process::id());
     let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
     let letter = |nth: u64| char::from(letters[(random >> (5 * nth)) as usize % letters.len()]);
-    (0..6).map(letter).fold(String::from("lc-"), |name, letter| name + letter.encode_utf8(&mut [0; 4]))
+    (0..6)
+        .map(letter)
+        .fold(String::from("lc-"), |name, letter| name + letter.encode_utf8(&mut [0; 4]))
 }
 
 /// Makes the test program: `larder_conformance::main!(MyStore);`, or several subjects.

@@ -54,7 +54,6 @@ impl Report {
         self.again.replace("{number}", number)
     }
 
-
     /// Whether nothing was found: every property passed or was not promised.
     #[must_use]
     pub fn is_clean(&self) -> bool {

@@ -174,10 +174,14 @@ impl Battery {
             ("survives a restart", survives_restart),
             ("shared between processes", shared_between_processes),
         ];
-        let promised: Vec<_> = promised.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let promised: Vec<_> =
+            promised.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         let limits = self.subject.limits();
-        let promised =
-            if promised.is_empty() { "nothing beyond the contract".into() } else { promised.join(", ") };
+        let promised = if promised.is_empty() {
+            "nothing beyond the contract".into()
+        } else {
+            promised.join(", ")
+        };
         Report {
             subject: self.subject.name().into(),
             about: vec![

@@ -55,8 +55,7 @@ fn the_service_keeps_every_property_and_is_left_as_it_was() {
 
 #[test]
 fn what_is_turned_off_is_listed_as_not_checked_and_cleaned_up_all_the_same() {
-    let settings =
-        Settings { admin_routes: false, test_data_routes: false, ..Settings::default() };
+    let settings = Settings { admin_routes: false, test_data_routes: false, ..Settings::default() };
     let store: Arc<dyn larder::storage::Storage> = Arc::new(Memory::new());
     let cache = larder::cache::Cache::new(Arc::clone(&store), larder::cache::Settings::default());
     let served = Served::start(larder::http::router(cache, settings));
@@ -92,7 +91,8 @@ fn every_planted_bug_is_found_by_the_property_named_for_it() {
             let battery = Battery::connect(server, settings).unwrap();
             let found = battery.run(check);
             if !matches!(found.verdict, Verdict::Fail(failure) if !failure.inconclusive) {
-                survivors.push(format!("{} (seed {seed}): not found by {}", mutant.name, mutant.killer));
+                survivors
+                    .push(format!("{} (seed {seed}): not found by {}", mutant.name, mutant.killer));
             }
         }
     }

@@ -14,9 +14,7 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use larder::key::{Key, Namespace};
 use larder::storage::memory::Memory;
-use larder::storage::{
-    Batch, Change, Expect, List, Object, Page, Promises, Result, Stat, Storage,
-};
+use larder::storage::{Batch, Change, Expect, List, Object, Page, Promises, Result, Stat, Storage};
 use tower::ServiceExt as _;
 
 /// A planted bug and the property that must find it.
@@ -63,7 +61,11 @@ const fn mutant(name: &'static str, killer: &'static str, bug: Bug) -> Mutant {
 }
 
 pub(crate) const ALL: &[Mutant] = &[
-    mutant("namespaces lose their case", "H-29", Bug::Path(|path| on_first(path, str::to_lowercase))),
+    mutant(
+        "namespaces lose their case",
+        "H-29",
+        Bug::Path(|path| on_first(path, str::to_lowercase)),
+    ),
     mutant(
         "namespaces are cut at a length",
         "H-35",
@@ -72,7 +74,9 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant(
         "`ns10` is `ns1`",
         "H-29",
-        Bug::Path(|path| on_first(path, |name| name.strip_suffix("10").map_or(name.into(), |n| format!("{n}1")))),
+        Bug::Path(|path| {
+            on_first(path, |name| name.strip_suffix("10").map_or(name.into(), |n| format!("{n}1")))
+        }),
     ),
     mutant(
         "dashes of namespaces become underscores",
@@ -96,35 +100,79 @@ pub(crate) const ALL: &[Mutant] = &[
     mutant("clearing takes a neighbour along", "H-32", Bug::ClearLeaks),
     mutant("lists stop at a hundred", "H-40", Bug::Answer(first_hundred)),
     mutant("lists are not sorted", "H-36", Bug::Answer(reversed)),
-    mutant("floats become integers", "H-02", Bug::Answer(|path, body| {
-        if path.ends_with("/json") { replaced(body, "1.0", "1") } else { body }
-    })),
+    mutant(
+        "floats become integers",
+        "H-02",
+        Bug::Answer(
+            |path, body| {
+                if path.ends_with("/json") { replaced(body, "1.0", "1") } else { body }
+            },
+        ),
+    ),
     mutant("line ends are made alike", "H-01", Bug::Sent(|body| replaced(body, "\\r\\n", "\\n"))),
-    mutant("white space is trimmed", "H-01", Bug::Answer(|path, body| {
-        if path.ends_with("/string") { body.trim_ascii().to_vec() } else { body }
-    })),
-    mutant("bytes are taken for text", "H-03", Bug::Sent(|body| {
-        String::from_utf8_lossy(&body).into_owned().into_bytes()
-    })),
-    mutant("values are cut at 64 KiB", "H-03", Bug::Sent(|mut body| {
-        body.truncate(65_536);
-        body
-    })),
-    mutant("hashes are of something else", "H-17", Bug::Answer(|path, body| {
-        if path.contains("/store/") { replaced(body, "\"cache_hash\":\"", "\"cache_hash\":\"0") } else { body }
-    })),
-    mutant("everything exists", "H-47", Bug::Answer(|path, body| {
-        if path.contains("/exists/") { replaced(body, "\"exists\":false", "\"exists\":true") } else { body }
-    })),
-    mutant("counts are always one too many", "H-38", Bug::Answer(|path, body| {
-        if path.ends_with("/stats") { replaced(body, "_files\":", "_files\":1") } else { body }
-    })),
-    mutant("an unknown strategy is `direct`", "H-49", Bug::Path(|path| {
-        path.replace("/Direct/", "/direct/").replace("/latest/", "/direct/")
-    })),
+    mutant(
+        "white space is trimmed",
+        "H-01",
+        Bug::Answer(
+            |path, body| {
+                if path.ends_with("/string") { body.trim_ascii().to_vec() } else { body }
+            },
+        ),
+    ),
+    mutant(
+        "bytes are taken for text",
+        "H-03",
+        Bug::Sent(|body| String::from_utf8_lossy(&body).into_owned().into_bytes()),
+    ),
+    mutant(
+        "values are cut at 64 KiB",
+        "H-03",
+        Bug::Sent(|mut body| {
+            body.truncate(65_536);
+            body
+        }),
+    ),
+    mutant(
+        "hashes are of something else",
+        "H-17",
+        Bug::Answer(|path, body| {
+            if path.contains("/store/") {
+                replaced(body, "\"cache_hash\":\"", "\"cache_hash\":\"0")
+            } else {
+                body
+            }
+        }),
+    ),
+    mutant(
+        "everything exists",
+        "H-47",
+        Bug::Answer(|path, body| {
+            if path.contains("/exists/") {
+                replaced(body, "\"exists\":false", "\"exists\":true")
+            } else {
+                body
+            }
+        }),
+    ),
+    mutant(
+        "counts are always one too many",
+        "H-38",
+        Bug::Answer(|path, body| {
+            if path.ends_with("/stats") { replaced(body, "_files\":", "_files\":1") } else { body }
+        }),
+    ),
+    mutant(
+        "an unknown strategy is `direct`",
+        "H-49",
+        Bug::Path(|path| path.replace("/Direct/", "/direct/").replace("/latest/", "/direct/")),
+    ),
     mutant("`..` in a key is taken out", "H-34", Bug::Path(|path| path.replace("/..", ""))),
     mutant("doubled slashes are taken out", "H-34", Bug::Path(|path| path.replace("//", "/"))),
-    mutant("child keys lose their slashes", "H-25", Bug::Path(|path| path.replace("/k/x/", "/kx/"))),
+    mutant(
+        "child keys lose their slashes",
+        "H-25",
+        Bug::Path(|path| path.replace("/k/x/", "/kx/")),
+    ),
     mutant("the latest version is the first", "H-21", Bug::Answer(first_is_latest)),
 ];
 
@@ -250,7 +298,8 @@ async fn bend(State(layer): State<Layer>, request: Request, next: Next) -> Respo
         Bug::UpdateIsIgnored if path.contains("/update/") => {
             let id = path.split('/').nth(3).unwrap_or_default();
             let refs = path.split("/update/").next().unwrap_or_default();
-            let (_, refs) = layer.also(&Method::GET, &format!("{refs}/retrieve/{id}/refs"), b"").await;
+            let (_, refs) =
+                layer.also(&Method::GET, &format!("{refs}/retrieve/{id}/refs"), b"").await;
             return answer(StatusCode::OK, refs);
         }
         Bug::ReadsAreOpen if parts.method == Method::GET => {
@@ -350,7 +399,8 @@ impl Storage for Bent {
                     Change::Put { key, bytes, expect } => bent.put_if(key, bytes, expect),
                     Change::Delete { .. } if hash && matches!(self.1, Bug::HashesStay) => {}
                     Change::Delete { key, expect } => {
-                        if matches!(self.1, Bug::FolderGoes) && key.as_str().contains("/key-based/") {
+                        if matches!(self.1, Bug::FolderGoes) && key.as_str().contains("/key-based/")
+                        {
                             let (folder, _) = key.as_str().rsplit_once('/').unwrap_or_default();
                             folders.push(key.namespace().folder_from_physical(folder));
                         }

@@ -139,8 +139,7 @@ impl Battery {
         let checks: Vec<_> = checks.iter().collect();
         let never = AtomicBool::new(false);
         let hold = |check: &Check| self.run(check);
-        let findings =
-            execute::all(&hold, &checks, execute::usual_threads(), &never, &mut |_| {});
+        let findings = execute::all(&hold, &checks, execute::usual_threads(), &never, &mut |_| {});
         self.report(findings)
     }
 
@@ -155,7 +154,8 @@ impl Battery {
         let left = self.clean_up();
         let mut notes = Vec::new();
         if !left.is_empty() {
-            notes.push(format!("left behind, since they could not be cleared: {}", left.join(", ")));
+            notes
+                .push(format!("left behind, since they could not be cleared: {}", left.join(", ")));
         }
         let again = format!(
             "larder-conformance run --http {} --seed {} --cases {} {{number}}",

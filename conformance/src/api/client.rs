@@ -107,7 +107,7 @@ impl Reply {
     /// Fails unless a member has this value.
     pub(crate) fn has(&self, path: &str, value: impl Into<Value>) -> Result<&Self, Failure> {
         let (found, value) = (self.member(path)?, value.into());
-        ensure!(found == value, "{self}: {path} is {found}, not {value}");
+        ensure!(found == value, "{path} is {found}, not {value}: {self}");
         Ok(self)
     }
 
@@ -143,7 +143,8 @@ impl std::fmt::Display for Reply {
 /// Bytes as messages show them.
 pub(crate) fn short(bytes: &[u8], most: usize) -> String {
     let shown = String::from_utf8_lossy(bytes);
-    let shown: String = shown.chars().take(most).map(|c| if c.is_control() { '·' } else { c }).collect();
+    let shown: String =
+        shown.chars().take(most).map(|c| if c.is_control() { '·' } else { c }).collect();
     if bytes.len() > most { format!("{shown}… ({} bytes)", bytes.len()) } else { shown }
 }
 
@@ -239,7 +240,8 @@ impl Client {
     ) -> Result<(u16, Option<String>, Vec<u8>), String> {
         let told = |error: ureq::Error| chain(&error);
         let method: Method = method.parse().map_err(|_| format!("not a method: {method}"))?;
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.server.base));
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.server.base));
         if let Some((name, value)) = &self.server.key {
             request = request.header(name, value);
         }

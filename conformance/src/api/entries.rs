@@ -239,11 +239,12 @@ fn siblings(api: &Api) -> Outcome {
             let mut stored = Vec::new();
             for (content, place) in &contents {
                 let entry = space.store_at(strategy, place, content)?;
-                space.post(
-                    &format!("cache/{}/data/store/string/child", entry.id),
-                    Content::text(&entry.id).body(),
-                )?
-                .is(200)?;
+                space
+                    .post(
+                        &format!("cache/{}/data/store/string/child", entry.id),
+                        Content::text(&entry.id).body(),
+                    )?
+                    .is(200)?;
                 stored.push(entry);
             }
             space.delete(&stored[victim].id)?;
@@ -302,10 +303,9 @@ fn paths(api: &Api) -> Outcome {
         let exists = |path: &str, is: bool| -> Outcome {
             let own = format!("{}/", space.clean);
             ensure!(path.starts_with(&own), "{path} lies outside of {own}");
-            let reply = api.client.get(&format!(
-                "/admin/storage/file/exists/{}",
-                super::client::path(path)
-            ))?;
+            let reply = api
+                .client
+                .get(&format!("/admin/storage/file/exists/{}", super::client::path(path)))?;
             reply.is(200)?.has("exists", is)?;
             Ok(())
         };

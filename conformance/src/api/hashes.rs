@@ -94,11 +94,8 @@ fn fields(api: &Api) -> Outcome {
 
 fn across_kinds(api: &Api) -> Outcome {
     let space = api.fresh();
-    let kinds = [
-        Content::text("{\"a\": 1}"),
-        Content::bytes(b"{\"a\": 1}"),
-        Content::json("{\"a\":1}"),
-    ];
+    let kinds =
+        [Content::text("{\"a\": 1}"), Content::bytes(b"{\"a\": 1}"), Content::json("{\"a\":1}")];
     let mut ids = Vec::new();
     let hash = kinds[0].hash()?;
     for content in &kinds {

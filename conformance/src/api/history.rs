@@ -30,12 +30,30 @@ const NAMES: &[(&str, &[&str])] = &[
 /// One step of a program. Numbers choose among what there is, whatever that is.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
-    Store { space: usize, spelling: usize, strategy: &'static str, key: usize, content: Content },
-    Update { entry: usize, content: Content },
-    Delete { entry: usize },
+    Store {
+        space: usize,
+        spelling: usize,
+        strategy: &'static str,
+        key: usize,
+        content: Content,
+    },
+    Update {
+        entry: usize,
+        content: Content,
+    },
+    Delete {
+        entry: usize,
+    },
     /// Deletes or updates an entry by way of another namespace, where it is not.
-    Stray { entry: usize, space: usize, content: Option<Content> },
-    Child { entry: usize, text: usize },
+    Stray {
+        entry: usize,
+        space: usize,
+        content: Option<Content>,
+    },
+    Child {
+        entry: usize,
+        text: usize,
+    },
 }
 
 /// Which namespaces, by their numbers in [`NAMES`], and what is done with them.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use super::Api;
 use super::client::{Body, Client, Reply};
 use super::content::Content;
-use crate::ensure;
 use crate::check::Outcome;
+use crate::ensure;
 use crate::report::Failure;
 
 /// The strategies an entry can be stored with.

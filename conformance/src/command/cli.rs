@@ -75,7 +75,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(super) patience: u64,
 
-    /// How many checks run at once [default: one for each processor].
+    /// How many checks run at once [default: of a server one, of a store one for each processor].
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
 
@@ -108,7 +108,9 @@ impl Run {
     /// The command that tries one property again; without the key.
     pub(super) fn again(&self) -> String {
         let subject = match (&self.store, &self.http) {
-            (Some(place), _) => format!("--store {place}{}", if self.kill { " --kill" } else { "" }),
+            (Some(place), _) => {
+                format!("--store {place}{}", if self.kill { " --kill" } else { "" })
+            }
             (None, base) => {
                 let base = base.as_deref().unwrap_or_default();
                 let key = if self.api_key.is_some() { " --api-key …" } else { "" };

@@ -208,6 +208,13 @@ impl Guest {
         Ok(namespace.under(path))
     }
 
+    fn cursor_in(&self, cursor: &Cursor) -> Result<Cursor> {
+        Ok(match cursor {
+            Cursor::Key(key) => Cursor::Key(self.key_in(key)?),
+            Cursor::Folder(folder) => Cursor::Folder(self.folder_in(folder)?),
+        })
+    }
+
     /// A conflict names the key that the check knows.
     fn error_out(&self, namespace: &Namespace, error: Error) -> Error {
         match error {
@@ -218,6 +225,49 @@ impl Guest {
             other => other,
         }
     }
+}
+
+fn namespace_of(cursor: &Cursor) -> Namespace {
+    match cursor {
+        Cursor::Key(key) => key.namespace(),
+        Cursor::Folder(folder) => folder.namespace().clone(),
+    }
+}
+
+/// Where a cursor of one namespace stands in a listing of another.
+enum Elsewhere {
+    Before,
+    Behind,
+    At(Cursor),
+}
+
+/// By the order of names as the check sees them, which is not that of what stands for them.
+fn elsewhere(listed: &Prefix, cursor: &Cursor) -> Elsewhere {
+    let text = match cursor {
+        Cursor::Key(key) => key.as_str(),
+        Cursor::Folder(folder) => folder.as_str(),
+    };
+    if !text.starts_with(listed.as_str()) {
+        return if text < listed.as_str() { Elsewhere::Before } else { Elsewhere::Behind };
+    }
+    // Only the root namespace has others between its keys, which lie in two folders.
+    let root = listed.namespace();
+    for folder in ["data", "refs"] {
+        let inside = format!("{folder}/");
+        if text < inside.as_str() {
+            return match RelPath::parse("data") {
+                Ok(data) if folder == "refs" => Elsewhere::At(Cursor::Folder(root.under(data))),
+                _ => Elsewhere::Before,
+            };
+        }
+        if let Some(rest) = text.strip_prefix(&inside) {
+            // `data/data/…` of the namespace `data`: behind everything that begins with `data/data.`.
+            let second = rest.split('/').next().unwrap_or_default();
+            let at = root.key_from_physical(&format!("{inside}{second}.\u{10ffff}"));
+            return at.map_or(Elsewhere::Before, |key| Elsewhere::At(Cursor::Key(key)));
+        }
+    }
+    Elsewhere::Behind
 }
 
 fn key_out(namespace: &Namespace, key: &Key) -> Result<Key> {
@@ -269,8 +319,12 @@ impl Storage for Guest {
         let inside = self.guests.inside(&self.prefix, &namespace)?;
         let after = match &query.after {
             None => None,
-            Some(Cursor::Key(key)) => Some(Cursor::Key(self.key_in(key)?)),
-            Some(Cursor::Folder(folder)) => Some(Cursor::Folder(self.folder_in(folder)?)),
+            Some(cursor) if namespace_of(cursor) == namespace => Some(self.cursor_in(cursor)?),
+            Some(foreign) => match elsewhere(&query.prefix, foreign) {
+                Elsewhere::Before => None,
+                Elsewhere::Behind => return Ok(Page::default()),
+                Elsewhere::At(cursor) => Some(self.cursor_in(&cursor)?),
+            },
         };
         let prefix = self.folder_in(&query.prefix)?;
         let page = self.store.list(List { prefix, after, ..query }).await?;
@@ -379,8 +433,8 @@ pub(super) fn subject(guests: &Arc<Guests>) -> AnySubject {
 
 /// The subject that another process of the battery names.
 pub(super) fn for_worker(name: &str) -> Vec<AnySubject> {
-    let guests = name.split_once(RUN).and_then(|(place, run)| {
-        Some(Guests::of_run(place.parse().ok()?, run.to_owned(), true))
-    });
+    let guests = name
+        .split_once(RUN)
+        .and_then(|(place, run)| Some(Guests::of_run(place.parse().ok()?, run.to_owned(), true)));
     guests.iter().map(subject).collect()
 }

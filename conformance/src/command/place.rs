@@ -43,8 +43,8 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "env" {
             let lookup = |name: &str| std::env::var(name).ok();
-            let config = Config::from_env(lookup, &Flags::default())
-                .map_err(|error| error.to_string())?;
+            let config =
+                Config::from_env(lookup, &Flags::default()).map_err(|error| error.to_string())?;
             return Ok(Self { text: text.to_owned(), config: config.storage });
         }
         let (scheme, rest) =
@@ -57,9 +57,7 @@ impl FromStr for Place {
         let config = match scheme {
             "memory" => StorageConfig::Memory { max_bytes: None },
             "disk" | "file" => StorageConfig::LocalDisk { root: path()? },
-            "sqlite" if rest == ":memory:" => {
-                StorageConfig::Sqlite { path: SqlitePath::InMemory }
-            }
+            "sqlite" if rest == ":memory:" => StorageConfig::Sqlite { path: SqlitePath::InMemory },
             "sqlite" => StorageConfig::Sqlite { path: SqlitePath::File(path()?) },
             "zip" => StorageConfig::Zip { path: path()? },
             "s3" => {

@@ -22,7 +22,9 @@ impl Progress {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(checks as u64);
             // The template is one of ours: if it were wrong, the bar would be a plain one.
-            if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {elapsed} {wide_msg}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{bar:32} {pos}/{len} {elapsed} {wide_msg}")
+            {
                 bar.set_style(style.progress_chars("━╸─"));
             }
             bar

@@ -31,7 +31,9 @@ impl fmt::Display for Esc<'_> {
                 '\'' => f.write_str("&#39;")?,
                 '\n' | '\t' => f.write_char(c)?,
                 // Marks that turn text around, and what no page may hold, are shown as what they are.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => write!(f, "\\u{{{:x}}}", c as u32)?,
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    write!(f, "\\u{{{:x}}}", c as u32)?
+                }
                 c if c.is_control() => write!(f, "\\x{:02x}", c as u32)?,
                 c => f.write_char(c)?,
             }
@@ -68,7 +70,8 @@ fn write_page(page: &mut String, reports: &[Report]) -> fmt::Result {
 
 fn subject(page: &mut String, nth: usize, report: &Report) -> fmt::Result {
     let counts = report.counts();
-    let (class, seal) = if report.is_clean() { ("pass", "holds") } else { ("fail", "violations found") };
+    let (class, seal) =
+        if report.is_clean() { ("pass", "holds") } else { ("fail", "violations found") };
     writeln!(page, "<section class=\"subject\">")?;
     writeln!(
         page,
@@ -236,7 +239,9 @@ fn row(page: &mut String, report: &Report, finding: &Finding) -> fmt::Result {
         Verdict::NotChecked(reason) => {
             writeln!(page, "<span class=\"reason\">not checked: {}</span></div></li>", Esc(reason))
         }
-        Verdict::Pass => writeln!(page, "<span class=\"source\">{}</span></div></li>", Esc(finding.source)),
+        Verdict::Pass => {
+            writeln!(page, "<span class=\"source\">{}</span></div></li>", Esc(finding.source))
+        }
         Verdict::Fail(failure) => {
             writeln!(page, "<span class=\"source\">{}</span></div>", Esc(finding.source))?;
             evidence(page, report, finding, failure)?;
@@ -269,12 +274,9 @@ fn evidence(
         )?;
         for line in program.lines() {
             match line.split_once("   # ") {
-                Some((call, answer)) => writeln!(
-                    page,
-                    "{} <span class=\"answer\"># {}</span>",
-                    Esc(call),
-                    Esc(answer)
-                )?,
+                Some((call, answer)) => {
+                    writeln!(page, "{} <span class=\"answer\"># {}</span>", Esc(call), Esc(answer))?
+                }
                 None => writeln!(page, "{}", Esc(line))?,
             }
         }

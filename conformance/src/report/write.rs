@@ -35,7 +35,8 @@ impl Target {
 
     /// Reads `html=page.html`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a report: {text:?}; say text=FILE, json=FILE, junit=FILE or html=FILE");
+        let wrong =
+            || format!("not a report: {text:?}; say text=FILE, json=FILE, junit=FILE or html=FILE");
         let (form, path) = text.split_once('=').ok_or_else(wrong)?;
         let form = match form {
             "text" => Form::Text,
