@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use larder::config::{Config, Flags, SqlitePath, StorageConfig};
+use larder::config::{Config, Durability, Flags, SqlitePath, StorageConfig};
 use larder::storage::Storage;
 use larder::storage::open::open;
 
 use crate::report::chain;
+
+const NOBODYS: &str = "a database in memory belongs to its process; there is none to visit";
 
 /// The address of a store, and what it stands for.
 #[derive(Debug, Clone)]
@@ -22,7 +24,6 @@ impl Place {
     /// Whether the store is made for the run and gone after it.
     pub(super) fn is_private(&self) -> bool {
         matches!(self.config, StorageConfig::Memory { .. })
-            || matches!(self.config, StorageConfig::Sqlite { path: SqlitePath::InMemory })
     }
 
     /// Opens it as the service does.
@@ -45,6 +46,9 @@ impl FromStr for Place {
             let lookup = |name: &str| std::env::var(name).ok();
             let config =
                 Config::from_env(lookup, &Flags::default()).map_err(|error| error.to_string())?;
+            if matches!(config.storage, StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }) {
+                return Err(NOBODYS.into());
+            }
             return Ok(Self { text: text.to_owned(), config: config.storage });
         }
         let (scheme, rest) =
@@ -54,12 +58,14 @@ impl FromStr for Place {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             if path.is_empty() { Err(format!("{scheme}: needs a path")) } else { Ok(path.into()) }
         };
+        // What the service does unless it is told otherwise.
+        let durability = Durability::Full;
         let config = match scheme {
             "memory" => StorageConfig::Memory { max_bytes: None },
-            "disk" | "file" => StorageConfig::LocalDisk { root: path()? },
-            "sqlite" if rest == ":memory:" => StorageConfig::Sqlite { path: SqlitePath::InMemory },
-            "sqlite" => StorageConfig::Sqlite { path: SqlitePath::File(path()?) },
-            "zip" => StorageConfig::Zip { path: path()? },
+            "disk" | "file" => StorageConfig::LocalDisk { root: path()?, durability },
+            "sqlite" if rest == ":memory:" => return Err(NOBODYS.into()),
+            "sqlite" => StorageConfig::Sqlite { path: SqlitePath::File(path()?), durability },
+            "zip" => StorageConfig::Zip { path: path()?, durability },
             "s3" => {
                 let bucket = rest.trim_start_matches('/').to_owned();
                 if bucket.is_empty() {
