@@ -25,6 +25,9 @@ const ROOM: usize = 64;
 /// How many keys are deleted at once when clearing up.
 const AT_ONCE: usize = 500;
 
+/// Homes in use, and the last handle on the store.
+type Open = (Vec<PathBuf>, Option<Weak<dyn Storage>>);
+
 /// The namespaces of a run in one store.
 #[derive(Debug)]
 pub(super) struct Guests {
@@ -34,7 +37,7 @@ pub(super) struct Guests {
     /// Whether the checks that kill writers are asked.
     kill: bool,
     /// Homes in use, and the last store opened, for stores that let nobody in a second time.
-    open: Mutex<(Vec<PathBuf>, Option<Weak<dyn Storage>>)>,
+    open: Mutex<Open>,
     /// Names that had to be cut short, by what they were cut to.
     cut: Mutex<HashMap<String, String>>,
 }
