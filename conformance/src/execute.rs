@@ -13,6 +13,10 @@ use crate::report::{Failure, Finding, Verdict, chain};
 #[derive(Debug)]
 pub(crate) enum Told<'a> {
     /// A check has begun.
+    #[cfg_attr(
+        not(feature = "command"),
+        expect(dead_code, reason = "only the command shows what is under way")
+    )]
     Began(&'a Check),
     /// A check has ended.
     Ended(&'a Finding),
