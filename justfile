@@ -35,6 +35,10 @@ conformance-long:
 conformance-strangers:
     cd conformance/examples/strangers && cargo test --no-fail-fast
 
+# The HTTP API of a server that runs, in namespaces of its own: `just conformance-http http://127.0.0.1:8080`.
+conformance-http url *flags:
+    cargo run --release -p larder-conformance --features command -- run --http {{url}} {{flags}}
+
 # The whole API against stores that need a server of their own.
 test-integration:
     @echo "just test-integration: no store that needs a server is there yet; 'just test' covers the memory store" >&2
