@@ -12,5 +12,7 @@ mod names;
 mod old_stores;
 mod openapi;
 mod replay;
+#[path = "../support/service.rs"]
+mod service;
 mod tidy;
 mod trouble;
