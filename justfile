@@ -28,6 +28,12 @@ test-turns *flags:
     cargo build --release
     tests/turns/run {{flags}}
 
+# The commands of the deployment guides in docs/, as they stand there. S3 in LARDER_TEST_S3_ENDPOINT;
+# says what it needs, and what is left out with `--without NEED`.
+docs-check *flags:
+    cargo build --release
+    docs/run {{flags}}
+
 # Thousands of generated requests, held to the OpenAPI document. Needs Python and the package index.
 test-fuzz *flags:
     cargo build --release

@@ -25,7 +25,7 @@ from writing import Turn  # noqa: E402
 WRITERS = ["python", "larder", "python", "larder"]
 SHOWN = 20
 # Of what need not be asked each time, one in so many is.
-SHARE = 7
+SHARE = 11
 # So that nothing rests on the two having one clock: hours in paths are those of the writer.
 ELSEWHERE = {"TZ": "Asia/Tokyo"}
 

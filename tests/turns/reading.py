@@ -48,8 +48,8 @@ def of_entry(ledger, entry):
     for suffix in ["config", "metadata", "refs", "refs/all"]:
         expected = gone if entry.deleted else None if open_end else status(200)
         yield Call(f"{base}/{suffix}", "record", expected or Call.problem, entry)
-    for path in entry.content_files:
-        yield raw(path, entry)
+    for copy, path in enumerate(entry.content_files):
+        yield raw(path, entry, first=copy == 0)
     if entry.id in ledger.archives:
         archive = f"/{entry.namespace}/zip/{entry.id}"
         yield Call(f"{archive}/retrieve", "archive", body(content.value))
@@ -111,10 +111,10 @@ def of_namespace(ledger, namespace):
     yield Call(f"/{namespace}/stats", "stats", holds({"namespace": cleaned(namespace)}))
 
 
-def raw(path, entry):
+def raw(path, entry, first):
     """The file itself, each copy. (`/admin/storage/file/bytes` is 200 and empty without a file.)"""
     path = f"/admin/storage/file/bytes/{urllib.parse.quote(path)}"
-    return Call(path, "raw", status(200), entry, content=True)
+    return Call(path, "raw", status(200), entry, content=first)
 
 
 def shares(ledger, entry):
