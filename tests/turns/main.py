@@ -134,7 +134,7 @@ class Game:
         self.passes += 1
         answers = {}
         for index, call in enumerate(calls):
-            due = (index + self.passes) % SHARE == 0
+            due = (index + self.passes) % SHARE == 0 or call.about in ("listing", "stats")
             found = call.content and writer == "larder"
             if reader == "larder" or self.everything or due or found:
                 answers[call] = api.get(call.path)

@@ -16,7 +16,7 @@ class Damaged(Exception):
 class Store:
     """Embedded stores are in a scratch folder; `settings` are the same for both services."""
 
-    # What the Python service can do there: read strings, and list.
+    # Whether the Python service can list there.
     lists = False
 
     def __init__(self, folder):
