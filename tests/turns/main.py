@@ -104,7 +104,8 @@ class Game:
             self.where = f"turn {number}, {writer} writes"
             with self.serving(writer) as api:
                 lists = writer == "larder" or self.store.lists
-                Turn(api, self.ledger, number, lists).take()
+                slow = self.store.slow and not self.everything
+                Turn(api, self.ledger, number, lists, slow).take()
                 calls = list(reading.calls(self.ledger))
                 answers = {writer: self.read(api, calls, writer, writer)}
             self.store.check()

@@ -18,6 +18,8 @@ class Store:
 
     # Whether the Python service can list there.
     lists = False
+    # Whether the Python service is so slow there that it gets less to do.
+    slow = False
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -64,6 +66,8 @@ class Sqlite(Store):
 
 class Zip(Store):
     name = "zip"
+    # Each of its writes packs the whole archive again.
+    slow = True
 
     def variables(self):
         return {"STORAGE_MODE": self.name, "ZIP_PATH": str(self.folder / "cache.zip")}
