@@ -36,7 +36,9 @@ use uuid::Uuid;
 pub use self::auth::{Auth, Secret};
 pub use self::cli::Flags;
 pub use self::errors::{ConfigErrors, LoadError, Problem, Setting};
-pub use self::storage::{Aws, AwsCredentials, SqlitePath, StorageConfig};
+pub use self::storage::{
+    Aws, AwsCredentials, BucketOptions, S3Encryption, SqlitePath, StorageConfig,
+};
 pub use self::table::{Group, VARIABLES, Variable, readme_table};
 
 use self::dotenv::DotEnv;

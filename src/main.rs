@@ -55,7 +55,7 @@ fn start_log(config: &Config) {
 }
 
 async fn run(config: Config) -> Result<(), String> {
-    let storage = open(&config.storage).map_err(|error| http::chain(&error))?;
+    let storage = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;

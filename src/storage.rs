@@ -41,6 +41,8 @@ pub mod disk;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+#[cfg(feature = "s3")]
+pub mod s3;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
 /// a schedule explorer in this place.
