@@ -1,6 +1,5 @@
 //! The client, and the bucket if it has to be made.
 
-use aws_config::meta::region::RegionProviderChain;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -39,15 +38,18 @@ pub(super) async fn connect(settings: &Settings) -> Result<Bucket> {
     if let Some(credentials) = &settings.credentials {
         loader = loader.credentials_provider(credentials.clone());
     }
-    let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
-        .or_default_provider()
-        .or_else(HOME_REGION);
-    let shared = loader.region(region).load().await;
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let shared = loader.load().await;
     // Also when the address comes from a profile or from the environment.
     let path_style = settings.path_style.unwrap_or(shared.endpoint_url().is_some());
-    let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style).build();
+    let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style);
+    if shared.region().is_none() {
+        config = config.region(Region::new(HOME_REGION));
+    }
     Ok(Bucket {
-        client: Client::from_conf(config),
+        client: Client::from_conf(config.build()),
         name: settings.bucket.clone(),
         encryption: settings.encryption.clone(),
         attempt_timeout: settings.attempt_timeout,
