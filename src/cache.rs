@@ -25,6 +25,7 @@ pub mod document;
 mod error;
 mod evict;
 pub mod ident;
+mod known;
 pub mod layout;
 pub mod pyjson;
 pub mod refs;
@@ -40,6 +41,7 @@ pub use error::{Error, Result};
 use archive::ArchiveLimits;
 use evict::Tenants;
 use ident::CacheId;
+use known::Known;
 
 /// How often an operation plans again when others get there first. Every round somebody succeeds, so
 /// this bounds the number of writers of one content, not the time one of them waits.
@@ -109,6 +111,7 @@ pub struct Cache {
     ids: Arc<dyn Ids>,
     settings: Settings,
     tenants: Option<Tenants>,
+    known: Known,
 }
 
 impl Cache {
@@ -127,7 +130,7 @@ impl Cache {
         ids: Arc<dyn Ids>,
     ) -> Self {
         let tenants = settings.evict_when_full.then(Tenants::default);
-        Self { storage, clock, ids, settings, tenants }
+        Self { storage, clock, ids, settings, tenants, known: Known::default() }
     }
 
     /// The time of the service's clock, in milliseconds since 1970.

@@ -1,17 +1,22 @@
 //! Listings, by ListObjectsV2: S3 lists in the byte order of UTF-8, which is the order of keys.
 //!
 //! Pages go on by `start-after` and not by the server's token, so that a cursor is a place and holds no
-//! state. Names come percent-encoded, since XML cannot say all of them.
+//! state. Names come as they are. XML cannot say all of them (U+FFFE and U+FFFF), so an answer that
+//! cannot be read is asked for again with percent-encoded names; not always, since LocalStack compares
+//! encoded names with a `start-after` that is not.
 
 use std::collections::BTreeSet;
 
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::EncodingType;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use percent_encoding::percent_decode_str;
 
 use super::object::{Current, ERASED_SIZE};
-use super::request::{Call, Ended, Kind, fault};
+use super::request::{Call, Ended, Fault, Kind, fault, words};
 use super::{S3, other};
 use crate::key::{MAX_KEY_BYTES, Namespace, Prefix};
 use crate::storage::{Cursor, Depth, Entry, List, Page, Result};
@@ -93,35 +98,43 @@ impl S3 {
             .prefix(format!("{}{prefix}", self.prefix))
             .set_start_after(start_after.map(|start| format!("{}{start}", self.prefix)))
             .set_delimiter((depth == Depth::Children).then(|| "/".to_owned()))
-            .max_keys(i32::try_from(limit).unwrap_or(1000))
-            .encoding_type(EncodingType::Url);
-        let attempt = || {
-            let request = request.clone();
-            async move { request.send().await.map_err(fault) }
+            .max_keys(i32::try_from(limit).unwrap_or(1000));
+        let plain = || answered(request.clone());
+        let (answer, encoded) = match self.bucket.send(call, Kind::List, 0, plain).await {
+            Err(Ended::Unreadable(_)) => {
+                let encoded = || answered(request.clone().encoding_type(EncodingType::Url));
+                (self.bucket.send(call, Kind::List, 0, encoded).await, true)
+            }
+            answer => (answer, false),
         };
-        let answer = self.bucket.send(call, Kind::List, 0, attempt).await;
         let answer = answer.map_err(Ended::into_error)?;
         let mut objects = Vec::with_capacity(answer.contents().len());
         for object in answer.contents() {
-            let name = self.below(object.key().unwrap_or_default())?;
+            let name = self.below(object.key().unwrap_or_default(), encoded)?;
             let size = object.size().and_then(|size| u64::try_from(size).ok());
             objects.push((name, size.unwrap_or_default()));
         }
         let mut folders = Vec::with_capacity(answer.common_prefixes().len());
         for folder in answer.common_prefixes() {
-            folders.push(self.below(folder.prefix().unwrap_or_default())?);
+            folders.push(self.below(folder.prefix().unwrap_or_default(), encoded)?);
         }
+        // LocalStack sorts these as it writes them.
+        folders.sort_unstable();
         let more = answer.is_truncated() == Some(true);
         let last = objects.iter().map(|(name, _)| name).chain(&folders).max().cloned();
         Ok(Names { objects, folders, last: last.filter(|_| more) })
     }
 
     /// A name as S3 lists it, without the store's prefix.
-    fn below(&self, listed: &str) -> Result<String> {
-        // A space comes as a plus; a plus is percent-encoded.
-        let plain = listed.replace('+', " ");
-        let name = percent_decode_str(&plain).decode_utf8();
-        let name = name.ok().and_then(|name| Some(name.strip_prefix(&*self.prefix)?.to_owned()));
+    fn below(&self, listed: &str, encoded: bool) -> Result<String> {
+        let plain = if encoded {
+            // A space comes as a plus; a plus is percent-encoded.
+            let plain = listed.replace('+', " ");
+            percent_decode_str(&plain).decode_utf8().ok().map(|name| name.into_owned())
+        } else {
+            Some(listed.to_owned())
+        };
+        let name = plain.and_then(|name| Some(name.strip_prefix(&*self.prefix)?.to_owned()));
         name.ok_or_else(|| other(format!("S3 listed {listed:?}, which was not asked for")))
     }
 
@@ -143,6 +156,18 @@ impl S3 {
         }
         Ok(())
     }
+}
+
+/// Asks once. What came whole and cannot be read will not be read next time either.
+async fn answered(request: ListObjectsV2FluentBuilder) -> Result<ListObjectsV2Output, Fault> {
+    request.send().await.map_err(|error| match &error {
+        SdkError::ResponseError(answer)
+            if answer.raw().status().is_success() && answer.raw().body().bytes().is_some() =>
+        {
+            Fault::Unreadable(words(&error))
+        }
+        _ => fault(error),
+    })
 }
 
 /// The folder of this name directly below another.

@@ -102,6 +102,8 @@ pub(super) enum Fault {
     NoBucket(String),
     /// The server does not know this kind of request.
     Unsupported(String),
+    /// The answer came whole and makes no sense.
+    Unreadable(String),
     /// May go better next time.
     Passing {
         /// The server asked to slow down.
@@ -128,6 +130,7 @@ pub(super) enum Ended {
     },
     NoBucket(String),
     Unsupported(String),
+    Unreadable(String),
     Failed(Error),
 }
 
@@ -136,7 +139,9 @@ impl Ended {
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Failed(error) => error,
-            Self::NoBucket(cause) | Self::Unsupported(cause) => other(cause),
+            Self::NoBucket(cause) | Self::Unsupported(cause) | Self::Unreadable(cause) => {
+                other(cause)
+            }
             Self::Answered { missing, .. } => other(format!(
                 "S3 answered that {} to a request without a condition",
                 if missing { "there is no such object" } else { "a condition did not hold" }
@@ -185,6 +190,7 @@ impl Bucket {
                 Fault::Missing => return Err(Ended::Answered { missing: true, unsure }),
                 Fault::NoBucket(cause) => return Err(Ended::NoBucket(cause)),
                 Fault::Unsupported(cause) => return Err(Ended::Unsupported(cause)),
+                Fault::Unreadable(cause) => return Err(Ended::Unreadable(cause)),
                 Fault::Down(cause) => return Err(Ended::Failed(unavailable(cause))),
                 Fault::Lasting(cause) => return Err(Ended::Failed(other(cause))),
                 Fault::Passing { throttled, unsure: this, cause } => {
