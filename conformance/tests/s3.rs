@@ -1,6 +1,7 @@
 //! The store in S3 buckets, held to the contract, on a server in this process that removes on condition
 //! as S3 does. The integration tier holds it to the contract on LocalStack, which does not.
 
+#[expect(dead_code, unreachable_pub, reason = "its other user has more need of it")]
 #[path = "../../tests/support/fake_s3.rs"]
 mod fake_s3;
 

@@ -83,7 +83,6 @@ fn first(count: usize, trouble: Trouble) -> impl Fn(&Seen<'_>) -> Trouble + Send
 #[case(Trouble::Status(409, "ConditionalRequestConflict"))]
 #[case(Trouble::Reset)]
 #[case(Trouble::Stall)]
-#[case(Trouble::CutReply)]
 #[tokio::test]
 async fn trouble_that_stays_is_a_503_and_never_a_miss(#[case] trouble: Trouble) {
     let (server, store, client) = service(true).await;
@@ -110,6 +109,16 @@ async fn trouble_that_stays_is_a_503_and_never_a_miss(#[case] trouble: Trouble) 
     let reply = client.get(&format!("/team/retrieve/{id}")).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.json()["data"]["kept"], true, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn half_an_answer_is_no_answer() {
+    let (server, _, client) = service(true).await;
+    let (id, hash) = stored(&client, r#"{"kept": true}"#).await;
+    server.trouble(|_| Trouble::CutReply);
+    is_unavailable(&client.get(&format!("/team/retrieve/{id}")).await);
+    is_unavailable(&client.get(&format!("/team/retrieve/hash/{hash}/json")).await);
+    is_unavailable(&client.get("/team/file-ids").await);
 }
 
 #[rstest]
@@ -263,7 +272,8 @@ async fn encryption_is_asked_for_with_every_write(
             request.headers.get(header).and_then(|value| value.to_str().ok())
         };
         let asked = header("") == Some(kind) && header("-aws-kms-key-id") == key_id;
-        let object = *request.method == Method::PUT && request.path.contains('/');
+        let key = request.path.split_once('/').map_or("", |(_, key)| key);
+        let object = *request.method == Method::PUT && !key.is_empty();
         if object && !asked { Trouble::Status(400, "NotEncrypted") } else { Trouble::None }
     });
     let settings = Settings { encryption: Some(encryption), ..settings(&server) };

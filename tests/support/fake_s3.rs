@@ -14,7 +14,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use hyper::header::{
+    CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -192,6 +194,9 @@ impl FakeS3 {
             }
             (&Method::GET | &Method::HEAD, Some(held)) => {
                 let mut answer = Response::new(Body::from(held.bytes.clone()));
+                // Said of empty ones, too, and in answers to HEAD.
+                let length = HeaderValue::from(held.bytes.len());
+                answer.headers_mut().insert(CONTENT_LENGTH, length);
                 tag(&mut answer, &held);
                 answer
             }
@@ -237,7 +242,7 @@ fn error(status: u16, code: &str) -> Response<Body> {
 async fn cut(answer: Response<Body>) -> io::Result<Response<Body>> {
     let (mut parts, body) = answer.into_parts();
     let bytes = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    parts.headers.insert(hyper::header::CONTENT_LENGTH, bytes.len().into());
+    parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
     let half = Ok::<_, io::Error>(bytes.slice(..bytes.len() / 2));
     let parts_of_body = [half, Err(io::Error::other("planned"))];
     Ok(Response::from_parts(parts, Body::from_stream(stream::iter(parts_of_body))))

@@ -276,7 +276,7 @@ pub(super) fn judge(status: u16, code: &str, message: Option<&str>) -> Fault {
             | "TooManyRequests",
         )
         | (429, _) => passing(true, false),
-        (_, "ConditionalRequestConflict" | "OperationAborted") => passing(false, false),
+        (_, "ConditionalRequestConflict" | "OperationAborted") | (409, "") => passing(false, false),
         (503, _) => passing(true, true),
         (501, _) | (_, "NotImplemented") => Fault::Unsupported(cause()),
         (_, "RequestTimeout" | "InternalError" | "ServiceUnavailable") | (408 | 500..=599, _) => {
