@@ -6,6 +6,7 @@
 //! encoded names with a `start-after` that is not.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -51,10 +52,13 @@ impl S3 {
                     page.entries.push(Entry { key, size });
                 }
             }
-            let folders = names.folders.iter().filter_map(|name| folder(&query.prefix, name));
-            page.folders.extend(folders.filter(
-                |folder| !matches!(&query.after, Some(Cursor::Folder(last)) if folder <= last),
-            ));
+            for name in names.folders {
+                let Some(folder) = self.folder(&query.prefix, &name).await? else { continue };
+                match &query.after {
+                    Some(Cursor::Folder(last)) if folder <= *last => {}
+                    _ => page.folders.push(folder),
+                }
+            }
             let Some(last) = names.last else {
                 self.drop_markers(&call, &mut page).await?;
                 return Ok(page);
@@ -138,6 +142,27 @@ impl S3 {
         name.ok_or_else(|| other(format!("S3 listed {listed:?}, which was not asked for")))
     }
 
+    /// The folder of this name directly below another.
+    async fn folder(&self, parent: &Prefix, name: &str) -> Result<Option<Prefix>> {
+        if !name.starts_with(parent.as_str()) {
+            return Ok(None);
+        }
+        if !parent.as_str().is_empty() {
+            let name = name.strip_suffix('/');
+            return Ok(name.and_then(|name| parent.namespace().folder_from_physical(name)));
+        }
+        // The root namespace shares its two folders with the namespaces that are called so: it has one
+        // only where there is a key of its own.
+        let inside = parent.key_from_physical(&format!("{name}x"));
+        let Some(folder) = inside.and_then(|key| parent.child_towards(&key)) else {
+            return Ok(None);
+        };
+        let limit = NonZeroUsize::new(PAGE).unwrap_or(NonZeroUsize::MIN);
+        let query = List { prefix: folder.clone(), depth: Depth::All, after: None, limit };
+        let page = Box::pin(self.page(query)).await?;
+        Ok((!page.entries.is_empty()).then_some(folder))
+    }
+
     /// Markers of removals are as good as gone. They can be told by their size, and then by a look.
     async fn drop_markers(&self, call: &Call, page: &mut Page) -> Result<()> {
         if self.bucket.conditional_delete {
@@ -160,21 +185,16 @@ impl S3 {
 
 /// Asks once. What came whole and cannot be read will not be read next time either.
 async fn answered(request: ListObjectsV2FluentBuilder) -> Result<ListObjectsV2Output, Fault> {
-    request.send().await.map_err(|error| match &error {
-        SdkError::ResponseError(answer)
-            if answer.raw().status().is_success() && answer.raw().body().bytes().is_some() =>
-        {
-            Fault::Unreadable(words(&error))
-        }
-        _ => fault(error),
+    request.send().await.map_err(|error| {
+        let (whole, status) = match &error {
+            SdkError::ResponseError(answer) => {
+                (answer.raw().body().bytes().is_some(), answer.raw().status())
+            }
+            SdkError::ServiceError(answer) => (true, answer.raw().status()),
+            _ => return fault(error),
+        };
+        if whole && status.is_success() { Fault::Unreadable(words(&error)) } else { fault(error) }
     })
-}
-
-/// The folder of this name directly below another.
-fn folder(parent: &Prefix, name: &str) -> Option<Prefix> {
-    let name = name.strip_suffix('/')?;
-    name.strip_prefix(parent.as_str())?;
-    parent.namespace().folder_from_physical(name)
 }
 
 /// Where a page ends.

@@ -279,9 +279,8 @@ pub(super) fn judge(status: u16, code: &str, message: Option<&str>) -> Fault {
         (_, "ConditionalRequestConflict" | "OperationAborted") | (409, "") => passing(false, false),
         (503, _) => passing(true, true),
         (501, _) | (_, "NotImplemented") => Fault::Unsupported(cause()),
-        (_, "RequestTimeout" | "InternalError" | "ServiceUnavailable") | (408 | 500..=599, _) => {
-            passing(false, true)
-        }
+        (_, "RequestTimeout" | "InternalError" | "ServiceUnavailable")
+        | (200..=299 | 408 | 500..=599, _) => passing(false, true),
         (_, "ExpiredToken" | "TokenRefreshRequired") => Fault::Down(cause()),
         _ => Fault::Lasting(cause()),
     }

@@ -36,8 +36,10 @@ impl S3 {
         let changes = steps.iter().map(Vec::len).sum();
         let call = self.call(changes, batch.bytes());
         for step in steps {
-            let (guarded, free): (Vec<_>, Vec<_>) =
+            let (mut guarded, free): (Vec<_>, Vec<_>) =
                 step.iter().partition(|change| *change.expect() != Expect::Any);
+            // In one order everywhere: of batches that cross, the one that has the first key goes on.
+            guarded.sort_by(|one, other| one.key().cmp(other.key()));
             self.guarded(&call, &guarded).await?;
             self.free(&call, &free).await?;
         }
