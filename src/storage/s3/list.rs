@@ -144,19 +144,16 @@ impl S3 {
 
     /// The folder of this name directly below another.
     async fn folder(&self, parent: &Prefix, name: &str) -> Result<Option<Prefix>> {
-        if !name.starts_with(parent.as_str()) {
-            return Ok(None);
-        }
-        if !parent.as_str().is_empty() {
-            let name = name.strip_suffix('/');
-            return Ok(name.and_then(|name| parent.namespace().folder_from_physical(name)));
-        }
-        // The root namespace shares its two folders with the namespaces that are called so: it has one
-        // only where there is a key of its own.
+        // By a key in it, since not every folder's name could be a key's.
         let inside = parent.key_from_physical(&format!("{name}x"));
         let Some(folder) = inside.and_then(|key| parent.child_towards(&key)) else {
             return Ok(None);
         };
+        if !parent.as_str().is_empty() {
+            return Ok(Some(folder));
+        }
+        // The root namespace shares its two folders with the namespaces that are called so: it has one
+        // only where there is a key of its own.
         let limit = NonZeroUsize::new(PAGE).unwrap_or(NonZeroUsize::MIN);
         let query = List { prefix: folder.clone(), depth: Depth::All, after: None, limit };
         let page = Box::pin(self.page(query)).await?;
