@@ -27,13 +27,17 @@ test-fuzz *flags:
     cargo build --release
     tests/schemathesis/run {{flags}}
 
-# The storage contract on local disk.
-conformance-disk:
-    cargo test -p larder-conformance --test disk
-
 # The storage contract on every embedded store, at length: minutes, with a seed of its own each time.
 conformance-long:
     LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance
+
+# Published storage libraries, held to the contract: what fails is written up in conformance/FINDINGS.md.
+conformance-strangers:
+    cd conformance/examples/strangers && cargo test --no-fail-fast
+
+# The HTTP API of a server that runs, in namespaces of its own: `just conformance-http http://127.0.0.1:8080`.
+conformance-http url *flags:
+    cargo run --release -p larder-conformance --features command -- run --http {{url}} {{flags}}
 
 # The storage contract on S3, on a server in the process.
 conformance-s3:

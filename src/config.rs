@@ -37,7 +37,7 @@ pub use self::auth::{Auth, Secret};
 pub use self::cli::Flags;
 pub use self::errors::{ConfigErrors, LoadError, Problem, Setting};
 pub use self::storage::{
-    Aws, AwsCredentials, BucketOptions, S3Encryption, SqlitePath, StorageConfig,
+    Aws, AwsCredentials, BucketOptions, Durability, S3Encryption, SqlitePath, StorageConfig,
 };
 pub use self::table::{Group, VARIABLES, Variable, readme_table};
 

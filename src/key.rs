@@ -399,6 +399,17 @@ impl Prefix {
         inside.then(|| self.namespace.key_from_physical(name)).flatten()
     }
 
+    /// A folder that a backend found on its medium somewhere below this one, by its physical name with
+    /// the slash at its end; `None` when no key of this namespace can be in it.
+    #[must_use]
+    pub fn folder_from_physical(&self, name: &str) -> Option<Self> {
+        let below = name.len() > self.text.len() && name.ends_with('/');
+        // Whose folder it is can only be told by a key in it: `data/data/` is one of the namespace
+        // `data`, in which there is no key `data/data`.
+        self.key_from_physical(&format!("{name}x")).filter(|_| below)?;
+        Some(Self { namespace: self.namespace.clone(), text: name.into() })
+    }
+
     /// For a key inside this folder: the folder directly below that leads to it, or `None` when the
     /// key lies directly in this folder.
     #[must_use]
@@ -616,5 +627,27 @@ mod tests {
         assert!(Namespace::clean(&"n".repeat(128)).is_ok());
         let refused = Namespace::clean(&"é".repeat(129));
         assert_eq!(refused, Err(InvalidName::TooLong { max: 128, was: 129 }));
+    }
+
+    #[rstest]
+    #[case("team", "team/a/", true)]
+    #[case("team", "team/", false)] // the folder itself
+    #[case("team", "team/a", false)]
+    #[case("team", "team-b/a/", false)]
+    #[case("team", "team/../a/", false)]
+    #[case("data", "data/data/", true)]
+    #[case("data", "data/x/", false)] // the root namespace's
+    #[case("", "data/", true)]
+    #[case("", "data/x/", true)]
+    #[case("", "data/data/", false)] // the namespace's called `data`
+    #[case("", "team/", false)]
+    fn a_folder_is_found_by_the_keys_it_may_hold(
+        #[case] namespace: &str,
+        #[case] name: &str,
+        #[case] found: bool,
+    ) {
+        let namespace = Namespace::parse(namespace).unwrap_or_else(Namespace::root);
+        let folder = namespace.everything().folder_from_physical(name);
+        assert_eq!(folder.as_ref().map(Prefix::as_str), found.then_some(name));
     }
 }

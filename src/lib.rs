@@ -55,8 +55,9 @@
 //!   entries go is decided in `cache`, which alone knows what belongs together.
 //! - Paths may hold `\`, which upstream keeps in cache keys, and segments have at most 255 bytes, so that
 //!   every store can hold every name.
-//! - The container of archives is read and written by our own code: libraries cannot write the duplicate
-//!   names that upstream makes and lists, nor copy members byte for byte.
+//! - The container of archives, of entries and of the ZIP store, is read and written by our own code
+//!   (`zipfile`): libraries cannot write the duplicate names that upstream makes and lists, nor copy
+//!   members byte for byte.
 
 pub mod cache;
 #[cfg(feature = "server")]
@@ -65,3 +66,4 @@ pub mod config;
 pub mod http;
 pub mod key;
 pub mod storage;
+mod zipfile;

@@ -143,16 +143,16 @@ fn http_settings(config: &Config) -> Settings {
 fn store_info(storage: &StorageConfig) -> StoreInfo {
     let (place, bucket) = match storage {
         StorageConfig::Memory { .. } => (None, None),
-        StorageConfig::LocalDisk { root } => {
+        StorageConfig::LocalDisk { root, .. } => {
             (Some(("local_disk_path", root.display().to_string())), None)
         }
-        StorageConfig::Sqlite { path: SqlitePath::InMemory } => {
+        StorageConfig::Sqlite { path: SqlitePath::InMemory, .. } => {
             (Some(("sqlite_path", ":memory:".to_owned())), None)
         }
-        StorageConfig::Sqlite { path: SqlitePath::File(path) } => {
+        StorageConfig::Sqlite { path: SqlitePath::File(path), .. } => {
             (Some(("sqlite_path", path.display().to_string())), None)
         }
-        StorageConfig::Zip { path } => (Some(("zip_path", path.display().to_string())), None),
+        StorageConfig::Zip { path, .. } => (Some(("zip_path", path.display().to_string())), None),
         StorageConfig::S3 { bucket } => (Some(("s3_bucket", bucket.clone())), Some(bucket.clone())),
     };
     StoreInfo { mode: storage.mode(), place, bucket }

@@ -43,6 +43,19 @@ pub mod memory;
 pub mod open;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod sorted;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(all(unix, feature = "zip"))]
+pub mod zip;
+
+#[cfg(any(feature = "disk", feature = "sqlite", feature = "zip"))]
+mod digest;
+mod durability;
+#[cfg(all(unix, any(feature = "disk", feature = "zip")))]
+mod files;
+
+pub use durability::Durability;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
 /// a schedule explorer in this place.

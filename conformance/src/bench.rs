@@ -44,6 +44,8 @@ pub(crate) struct Bench {
     pub(crate) cases: u32,
     /// Where programs that failed before are kept, and new ones are written.
     pub(crate) regressions: Option<PathBuf>,
+    /// Where homes are made.
+    pub(crate) homes: PathBuf,
 }
 
 impl fmt::Debug for Bench {
@@ -55,7 +57,7 @@ impl fmt::Debug for Bench {
 impl Bench {
     /// A directory for a new store.
     pub(crate) fn home(&self) -> Home {
-        Home::new()
+        Home::new(&self.homes)
     }
 
     /// A handle on the store that lives there.
@@ -120,13 +122,14 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn new() -> Self {
+    fn new(homes: &Path) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("larder-conformance-{}-{number}", std::process::id());
-        let outer = std::env::temp_dir().join(&name);
+        let outer = homes.join(&name);
         let inner = outer.join(&name);
-        std::fs::create_dir_all(&inner).expect("failed to make a home under the temporary folder");
+        std::fs::create_dir_all(&inner)
+            .expect("failed to make a home under LARDER_CONFORMANCE_HOMES");
         Self { outer, inner }
     }
 
@@ -142,7 +145,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // A store that still holds files open may refuse; the temporary folder is swept by others.
+        // A store that still holds files open may refuse; temporary folders are swept by others.
         let _ = std::fs::remove_dir_all(&self.outer);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use larder::storage::Promises;
 
+#[cfg(feature = "http")]
+use crate::api::Api;
 use crate::bench::Bench;
 use crate::report::Failure;
 
@@ -21,15 +23,25 @@ pub struct Check {
     pub source: &'static str,
     /// Of which subjects it must be true.
     pub needs: Needs,
-    pub(crate) run: fn(&Bench) -> Outcome,
+    pub(crate) group: Group,
+    pub(crate) run: Run,
+}
+
+/// How a check tries its subject.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// A store, through the trait.
+    Store(fn(&Bench) -> Outcome),
+    /// A server, through its HTTP API.
+    #[cfg(feature = "http")]
+    Api(fn(&Api) -> Outcome),
 }
 
 impl Check {
-    /// The group, as its letter says.
+    /// The part of the contract it belongs to.
     #[must_use]
     pub fn group(&self) -> Group {
-        let letter = self.number.as_bytes().first().copied().unwrap_or_default();
-        Group::ALL.into_iter().find(|group| group.letter() == letter).unwrap_or(Group::Model)
+        self.group
     }
 }
 
@@ -63,9 +75,34 @@ pub enum Needs {
     Inner,
     /// Of those whose subject can damage its medium.
     Damage,
+    /// Of servers that ask for a key.
+    ApiKey,
+    /// Of servers whose raw storage browser is on.
+    AdminRoutes,
+    /// Of servers whose routes for test data are on.
+    TestDataRoutes,
 }
 
 impl Needs {
+    /// Of what it must be true, in the words of the list of properties.
+    pub(crate) fn of(self) -> &'static str {
+        match self {
+            Self::Nothing => "all",
+            Self::Atomic => "atomic batches",
+            Self::NotAtomic => "no atomic batches",
+            Self::Durable => "survives restart",
+            Self::NotDurable => "does not survive restart",
+            Self::Shared => "shared between processes",
+            Self::NotShared => "not shared between processes",
+            Self::Bound => "opens with a bound",
+            Self::Inner => "wrappers",
+            Self::Damage => "can be damaged",
+            Self::ApiKey => "asks for a key",
+            Self::AdminRoutes => "storage browser on",
+            Self::TestDataRoutes => "test data on",
+        }
+    }
+
     /// Why the property is not asked of a subject, if it is not.
     pub(crate) fn unmet(self, promises: Promises, offers: Offers) -> Option<&'static str> {
         let (met, reason) = match self {
@@ -83,17 +120,25 @@ impl Needs {
             Self::Bound => (offers.bound, "the subject cannot open a store with a bound"),
             Self::Inner => (offers.inner, "the subject is not a wrapper around another store"),
             Self::Damage => (offers.damage, "the subject has no way to damage its medium"),
+            Self::ApiKey => (offers.api_key, "no key was given, and the server asks for none"),
+            Self::AdminRoutes => (offers.admin_routes, "the server's storage browser is off"),
+            Self::TestDataRoutes => {
+                (offers.test_data_routes, "the server's routes for test data are off")
+            }
         };
         (!met).then_some(reason)
     }
 }
 
-/// What a subject has beside `open`.
-#[derive(Debug, Clone, Copy)]
+/// What a subject has beside `open`, or a server beside its entries.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Offers {
     pub(crate) bound: bool,
     pub(crate) inner: bool,
     pub(crate) damage: bool,
+    pub(crate) api_key: bool,
+    pub(crate) admin_routes: bool,
+    pub(crate) test_data_routes: bool,
 }
 
 /// The parts of the contract.
@@ -125,10 +170,24 @@ pub enum Group {
     Time,
     /// The promises and the subject themselves.
     Promises,
+    /// Entries through the HTTP API.
+    ApiEntries,
+    /// Hashes and their versions through the HTTP API.
+    ApiHashes,
+    /// Child data through the HTTP API.
+    ApiChildren,
+    /// Namespaces and names through the HTTP API.
+    ApiNamespaces,
+    /// Listings and counts through the HTTP API.
+    ApiListings,
+    /// Concurrency through the HTTP API.
+    ApiConcurrency,
+    /// Misses and refusals of the HTTP API.
+    ApiErrors,
 }
 
 impl Group {
-    /// All groups, in the order of reports.
+    /// The groups of checks on stores, in the order of reports.
     pub const ALL: [Self; 13] = [
         Self::Promises,
         Self::Model,
@@ -145,9 +204,20 @@ impl Group {
         Self::Time,
     ];
 
+    /// The groups of checks on servers, in the order of reports. Their numbers all start with `H`.
+    pub const API: [Self; 7] = [
+        Self::ApiEntries,
+        Self::ApiHashes,
+        Self::ApiChildren,
+        Self::ApiNamespaces,
+        Self::ApiListings,
+        Self::ApiConcurrency,
+        Self::ApiErrors,
+    ];
+
     /// The letter its properties' numbers start with.
     #[must_use]
-    pub fn letter(self) -> u8 {
+    pub const fn letter(self) -> u8 {
         match self {
             Self::Model => b'M',
             Self::Values => b'K',
@@ -162,7 +232,26 @@ impl Group {
             Self::Limits => b'Q',
             Self::Time => b'T',
             Self::Promises => b'P',
+            Self::ApiEntries
+            | Self::ApiHashes
+            | Self::ApiChildren
+            | Self::ApiNamespaces
+            | Self::ApiListings
+            | Self::ApiConcurrency
+            | Self::ApiErrors => b'H',
         }
+    }
+
+    /// The group of checks on stores whose numbers start with this number's letter.
+    pub(crate) const fn of(number: &str) -> Self {
+        let mut nth = 0;
+        while nth < Self::ALL.len() {
+            if Self::ALL[nth].letter() == number.as_bytes()[0] {
+                return Self::ALL[nth];
+            }
+            nth += 1;
+        }
+        panic!("no group has this letter")
     }
 
     /// Its name.
@@ -182,6 +271,13 @@ impl Group {
             Self::Limits => "Limits",
             Self::Time => "Time",
             Self::Promises => "Promises and the subject's law",
+            Self::ApiEntries => "HTTP API: entries",
+            Self::ApiHashes => "HTTP API: hashes and versions",
+            Self::ApiChildren => "HTTP API: child data and archives",
+            Self::ApiNamespaces => "HTTP API: namespaces and names",
+            Self::ApiListings => "HTTP API: listings and counts",
+            Self::ApiConcurrency => "HTTP API: concurrency",
+            Self::ApiErrors => "HTTP API: misses and refusals",
         }
     }
 }

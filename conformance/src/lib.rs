@@ -76,22 +76,50 @@
 //!
 //! `LARDER_CONFORMANCE_CASES` (default 64) scales everything: programs, races, kills.
 //! `LARDER_CONFORMANCE_SEED` is a number or `random`; a plain run uses 0, so that it is the same
-//! everywhere. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
+//! everywhere. `LARDER_CONFORMANCE_HOMES` is the directory in which stores get their homes: `/dev/shm` where
+//! that is a file system in memory with a gigabyte of room (creating files is ten times faster there, and
+//! killing a process shows nothing of what reached a disk), else the temporary folder. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
 //! largest values written are of 8 MiB, the most objects 5,000 ([`Limits`] lowers both). A check that does
 //! not end within two minutes has failed.
+//!
+//! # Reports
+//!
+//! With the feature `reports`, `LARDER_CONFORMANCE_REPORT=html=page.html,junit=junit.xml,json=run.json`
+//! makes a test program write its findings down as well: a page for people, JUnit for CI servers, JSON
+//! for other programs. (`text=FILE` needs no feature.)
+//!
+//! # Servers and stores that run
+//!
+//! With the feature `http` the module `api` holds any server of the HTTP API to properties of its own
+//! (`H-01` and on), and with the feature `command` there is a program for both:
+//!
+//! ```text
+//! cargo install larder-conformance --features command
+//! larder-conformance run --http http://127.0.0.1:8080 --api-key secret --report html=page.html
+//! larder-conformance run --store disk:/var/lib/larder
+//! ```
+//!
+//! Either works in namespaces of its own beside what is there, and clears them in the end; the module
+//! `command` says what is touched and what a guest cannot ask. Exit status 0: all that was checked
+//! holds; 1: violations; 2: could not run.
 //!
 //! # The battery's own test
 //!
 //! `tests/mutants` holds the battery to more than two hundred stores with one planted bug each. Every
 //! one must be found by the check named for it, with three seeds, at the default case count, and
-//! nothing may be found in the stores without a bug.
+//! nothing may be found in the stores without a bug. The checks of servers are held to servers with
+//! planted bugs in the same way, in `tests/lane` of the service.
 //!
 //! # The properties
 //!
 #![doc = include_str!("../PROPERTIES.md")]
 
+#[cfg(feature = "http")]
+pub mod api;
 pub mod check;
 pub mod checks;
+#[cfg(feature = "command")]
+pub mod command;
 pub mod faulty;
 pub mod linear;
 pub mod report;
@@ -100,6 +128,7 @@ pub mod runner;
 pub mod wrappers;
 
 mod bench;
+mod execute;
 mod model;
 mod names;
 mod ops;
@@ -112,6 +141,18 @@ pub use bench::DEFAULT_CASES;
 pub use larder;
 pub use larder::storage::{Storage, blocking::BlockingStorage};
 pub use subject::{AnySubject, BoxError, Damage, InProcess, Limits, Opened, Subject, blocking};
+
+/// A name for a run that no other has: `lc-` and six random characters, fit for a namespace.
+#[cfg(feature = "http")]
+pub(crate) fn run_name() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    let random = RandomState::new().hash_one(std::process::id());
+    let letters = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let letter = |nth: u64| char::from(letters[(random >> (5 * nth)) as usize % letters.len()]);
+    (0..6)
+        .map(letter)
+        .fold(String::from("lc-"), |name, letter| name + letter.encode_utf8(&mut [0; 4]))
+}
 
 /// Makes the test program: `larder_conformance::main!(MyStore);`, or several subjects.
 #[macro_export]

@@ -223,7 +223,7 @@ impl Model {
         let mut next = Vec::new();
         let mut allowed = Vec::new();
         for world in &self.worlds {
-            for (worlds, outcome) in world.outcomes(steps, self.atomic) {
+            for (worlds, outcome) in world.outcomes(steps, self.atomic)? {
                 match (answer, &outcome) {
                     (Ok(()), Answer::Done) => next.extend(worlds),
                     (Err(Error::Conflict { key }), Answer::Conflict(keys))
@@ -235,15 +235,12 @@ impl Model {
                     (Err(Error::Full { .. }), _) if trouble != Trouble::Never => {
                         next.push(world.clone());
                     }
-                    (Err(_), _) if trouble != Trouble::Never => {
+                    (Err(_), _) if trouble == Trouble::NowOrNever => {
                         next.extend(world.partial(steps, self.atomic));
                         next.extend(worlds);
-                        if trouble == Trouble::Later {
-                            let mut later = world.clone();
-                            later.pending.push(steps.to_vec());
-                            next.push(later);
-                        }
                     }
+                    // Now is the earliest moment of later.
+                    (Err(_), _) if trouble == Trouble::Later => next.push(world.awaiting(steps)),
                     (Err(_), _) => {}
                 }
                 allowed.push(outcome);
@@ -347,33 +344,35 @@ impl Model {
         Ok(())
     }
 
-    /// Lets pending writes take effect or not.
+    /// Lets pending writes take effect, as far as they may have got, or not.
     fn settle(&mut self) -> Outcome {
-        if self.worlds.iter().all(|world| world.pending.is_empty()) {
-            return Ok(());
-        }
-        let mut at = 0;
-        while at < self.worlds.len() {
-            for nth in 0..self.worlds[at].pending.len() {
-                let mut world = self.worlds[at].clone();
-                let steps = world.pending.remove(nth);
-                let mut reached = world.partial(&steps, self.atomic);
-                for (worlds, _) in world.outcomes(&steps, self.atomic) {
-                    reached.extend(worlds);
-                }
-                for world in reached {
-                    if !self.worlds.contains(&world) {
-                        self.worlds.push(world);
-                    }
-                }
-            }
-            at += 1;
-            if self.worlds.len() > MOST_WORLDS {
-                return Err(Failure::inconclusive("too many writes of unknown outcome"));
-            }
-        }
-        Ok(())
+        land(&mut self.worlds, self.atomic)
     }
+}
+
+/// Adds every world that pending writes may make of these before the next call: whole batches where
+/// they are atomic, else one change after the other, around whatever was called since.
+fn land(worlds: &mut Vec<World>, atomic: bool) -> Outcome {
+    let mut at = 0;
+    while at < worlds.len() {
+        for nth in 0..worlds[at].pending.len() {
+            for world in worlds[at].landings(nth, atomic)? {
+                if !worlds.contains(&world) {
+                    worlds.push(world);
+                }
+            }
+        }
+        at += 1;
+        enough(worlds)?;
+    }
+    Ok(())
+}
+
+fn enough(worlds: &[World]) -> Outcome {
+    if worlds.len() > MOST_WORLDS {
+        return Err(Failure::inconclusive("too many writes of unknown outcome"));
+    }
+    Ok(())
 }
 
 fn dedup(worlds: &mut Vec<World>) -> Outcome {
@@ -386,10 +385,7 @@ fn dedup(worlds: &mut Vec<World>) -> Outcome {
         }
         *worlds = kept;
     }
-    if worlds.len() > MOST_WORLDS {
-        return Err(Failure::inconclusive("too many writes of unknown outcome"));
-    }
-    Ok(())
+    enough(worlds)
 }
 
 fn unexpected(call: &str, key: &Key, error: &Error) -> Failure {
@@ -410,32 +406,78 @@ impl Answer {
 
 impl World {
     /// Where a batch may lead: the worlds it may leave behind, for each answer it may give.
-    fn outcomes(&self, steps: &[Vec<Change>], atomic: bool) -> Vec<(Vec<Self>, Answer)> {
-        let mut reached = self.clone();
+    fn outcomes(
+        &self,
+        steps: &[Vec<Change>],
+        atomic: bool,
+    ) -> Result<Vec<(Vec<Self>, Answer)>, Failure> {
+        let mut reached = vec![self.clone()];
         // The worlds a conflict may leave: nothing done, or whole steps before the failing one.
-        let mut left = vec![self.clone()];
+        let mut left = reached.clone();
         let mut outcomes = Vec::new();
-        for step in steps {
-            let failing = |holds: Holds| {
-                let changes = step.iter().filter(|change| reached.holds(change) == holds);
-                changes.map(|change| change.key.clone()).collect::<Vec<_>>()
-            };
-            let (no, maybe) = (failing(Holds::No), failing(Holds::Maybe));
-            let failed = !no.is_empty();
-            if failed || !maybe.is_empty() {
-                let keys = no.into_iter().chain(maybe).collect();
-                outcomes.push((left.clone(), Answer::Conflict(keys)));
+        for (nth, step) in steps.iter().enumerate() {
+            if nth > 0 && !atomic {
+                // Writes that were dropped may land between two steps.
+                land(&mut reached, atomic)?;
+                left.extend(reached.iter().cloned());
             }
-            if failed {
-                return outcomes;
+            let mut next = Vec::new();
+            for world in reached {
+                let failing = |holds: Holds| {
+                    let changes = step.iter().filter(|change| world.holds(change) == holds);
+                    changes.map(|change| change.key.clone()).collect::<Vec<_>>()
+                };
+                let (no, maybe) = (failing(Holds::No), failing(Holds::Maybe));
+                let failed = !no.is_empty();
+                if failed || !maybe.is_empty() {
+                    let keys = no.into_iter().chain(maybe).collect();
+                    outcomes.push((left.clone(), Answer::Conflict(keys)));
+                }
+                if !failed {
+                    let mut world = world;
+                    step.iter().for_each(|change| world.carry_out(change));
+                    next.push(world);
+                }
             }
-            step.iter().for_each(|change| reached.carry_out(change));
-            if !atomic {
-                left.push(reached.clone());
-            }
+            reached = next;
         }
-        outcomes.push((vec![reached], Answer::Done));
-        outcomes
+        if !reached.is_empty() {
+            outcomes.push((reached, Answer::Done));
+        }
+        Ok(outcomes)
+    }
+
+    /// This world, with a write that may still take effect.
+    fn awaiting(&self, steps: &[Vec<Change>]) -> Self {
+        let mut world = self.clone();
+        let steps: Vec<_> = steps.iter().filter(|step| !step.is_empty()).cloned().collect();
+        if !steps.is_empty() {
+            world.pending.push(steps);
+        }
+        world
+    }
+
+    /// The worlds after the next thing that a pending write does, if it can do any.
+    fn landings(&self, nth: usize, atomic: bool) -> Result<Vec<Self>, Failure> {
+        let mut rest = self.clone();
+        let mut steps = rest.pending.remove(nth);
+        if atomic {
+            let outcomes = rest.outcomes(&steps, atomic)?;
+            return Ok(outcomes.into_iter().flat_map(|(worlds, _)| worlds).collect());
+        }
+        let step = steps.remove(0);
+        // An expectation that fails ends the write.
+        if step.iter().any(|change| self.holds(change) == Holds::No) {
+            return Ok(vec![rest]);
+        }
+        let next = (0..step.len()).map(|chosen| {
+            let mut world = rest.clone();
+            let mut left = step.clone();
+            world.carry_out(&left.remove(chosen));
+            let left = std::iter::once(left).chain(steps.iter().cloned()).collect::<Vec<_>>();
+            world.awaiting(&left)
+        });
+        Ok(next.collect())
     }
 
     /// What trouble other than a conflict may leave of a batch: some steps, the last in part.

@@ -14,6 +14,35 @@ use crate::names::{Pool, pools};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Program(pub(crate) Vec<Op>);
 
+impl Program {
+    /// Every program that has one operation less, or one change of a batch.
+    pub(crate) fn smaller(&self) -> impl Iterator<Item = Self> {
+        let without_op = (0..self.0.len()).map(|at| {
+            let mut smaller = self.clone();
+            smaller.0.remove(at);
+            smaller
+        });
+        let without_edit = self.0.iter().enumerate().flat_map(move |(at, op)| {
+            let Op::Apply { steps, .. } = op else { return Vec::new() };
+            let edits = steps
+                .iter()
+                .enumerate()
+                .flat_map(|(step, edits)| (0..edits.len()).map(move |edit| (step, edit)));
+            let several = steps.iter().flatten().count() > 1;
+            let smaller = edits.filter(|_| several).map(|(step, edit)| {
+                let mut smaller = self.clone();
+                if let Some(Op::Apply { steps, .. }) = smaller.0.get_mut(at) {
+                    steps[step].remove(edit);
+                    steps.retain(|step| !step.is_empty());
+                }
+                smaller
+            });
+            smaller.collect::<Vec<_>>()
+        });
+        without_op.chain(without_edit)
+    }
+}
+
 /// One operation; `on` is the handle that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {

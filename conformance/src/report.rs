@@ -1,34 +1,89 @@
-//! What a run found out, as data. Rendering it is for others.
+//! What a run found out, as data, and its forms for people and programs.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::check::Group;
-use crate::subject::Limits;
-use larder::storage::{Error, Promises};
+use larder::storage::Error;
+
+#[cfg(feature = "reports")]
+mod html;
+#[cfg(feature = "reports")]
+mod json;
+#[cfg(feature = "reports")]
+mod junit;
+mod text;
+mod write;
+
+pub use text::{findings, summary};
+pub use write::{Form, Target, write};
 
 /// One subject held to the contract.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The subject's name.
     pub subject: String,
-    /// What it promises.
-    pub promises: Promises,
-    /// What it takes.
-    pub limits: Limits,
+    /// What else is known of it: what it promises, what it takes, which version it says it is.
+    pub about: Vec<(&'static str, String)>,
     /// The seed of the whole run; with the same seed and case count the run is the same.
     pub seed: u64,
     /// Cases of the property-based checks.
     pub cases: u32,
+    /// The command that tries one property again; `{number}` stands for its number.
+    pub again: String,
+    /// When the run began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub took: Duration,
     /// One for every property of the battery, checked or not, in order.
     pub findings: Vec<Finding>,
+    /// What else is to be said, such as what could not be cleaned up.
+    pub notes: Vec<String>,
 }
 
 impl Report {
+    /// How many properties passed, failed and were not checked.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts::of(&self.findings)
+    }
+
+    /// The command that tries one property again.
+    #[must_use]
+    pub fn again(&self, number: &str) -> String {
+        self.again.replace("{number}", number)
+    }
+
     /// Whether nothing was found: every property passed or was not promised.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.iter().all(|finding| !finding.verdict.is_bad())
+    }
+}
+
+/// How many properties passed, failed and were not checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tried, and they hold.
+    pub passed: usize,
+    /// Tried, and they do not hold.
+    pub failed: usize,
+    /// Not tried.
+    pub not_checked: usize,
+}
+
+impl Counts {
+    /// Counts findings.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
+            *match finding.verdict {
+                Verdict::Pass => &mut counts.passed,
+                Verdict::Fail(_) => &mut counts.failed,
+                Verdict::NotChecked(_) => &mut counts.not_checked,
+            } += 1;
+        }
+        counts
     }
 }
 

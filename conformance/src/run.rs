@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use larder::storage::Promises;
 
 use crate::bench::{Bench, DEFAULT_CASES, Home, runtime};
-use crate::check::{Check, Offers};
+use crate::check::{Check, Offers, Run};
+use crate::execute::{finding, mix, watched};
 use crate::faulty::Faulty;
-use crate::report::{Failure, Finding, Report, Verdict, chain};
+use crate::report::{Failure, Finding, Report, Verdict};
 use crate::subject::AnySubject;
 
 /// How a run is set up.
@@ -25,6 +24,10 @@ pub struct Settings {
     pub patience: Duration,
     /// Where programs that failed are kept, if they are.
     pub regressions: Option<PathBuf>,
+    /// The directory in which stores get their homes, one of their own for each.
+    pub homes: PathBuf,
+    /// Whether counter-examples of servers are made smaller, which takes many calls.
+    pub shrink: bool,
 }
 
 impl Default for Settings {
@@ -34,13 +37,31 @@ impl Default for Settings {
             cases: DEFAULT_CASES,
             patience: Duration::from_secs(120),
             regressions: None,
+            homes: in_memory().unwrap_or_else(std::env::temp_dir),
+            shrink: true,
         }
     }
 }
 
+/// A file system in memory with room for the battery. Killing processes shows nothing of what reached
+/// a disk and what did not, so the homes need none, and creating a file costs a tenth there.
+#[cfg(target_os = "linux")]
+fn in_memory() -> Option<PathBuf> {
+    const ROOM: u64 = 1 << 30;
+    let place = PathBuf::from("/dev/shm");
+    let room = rustix::fs::statvfs(&place).ok()?;
+    let writable = rustix::fs::access(&place, rustix::fs::Access::WRITE_OK).is_ok();
+    (writable && room.f_bavail.saturating_mul(room.f_frsize) >= ROOM).then_some(place)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory() -> Option<PathBuf> {
+    None
+}
+
 impl Settings {
-    /// The defaults, changed by `LARDER_CONFORMANCE_SEED` (a number, or `random`) and
-    /// `LARDER_CONFORMANCE_CASES`.
+    /// The defaults, changed by `LARDER_CONFORMANCE_SEED` (a number, or `random`),
+    /// `LARDER_CONFORMANCE_CASES` and `LARDER_CONFORMANCE_HOMES` (a directory).
     pub fn from_env() -> Result<Self, String> {
         let mut settings = Self::default();
         let read = |name: &str| std::env::var(name).ok();
@@ -52,6 +73,9 @@ impl Settings {
                 .ok_or_else(|| format!("LARDER_CONFORMANCE_CASES is not a count: {cases}"))?;
             let extra = u64::from(settings.cases / DEFAULT_CASES) * 30;
             settings.patience += Duration::from_secs(extra);
+        }
+        if let Some(homes) = read("LARDER_CONFORMANCE_HOMES") {
+            settings.homes = homes.into();
         }
         match read("LARDER_CONFORMANCE_SEED").as_deref() {
             None => {}
@@ -76,6 +100,7 @@ pub struct Battery {
     settings: Settings,
     promises: Promises,
     offers: Offers,
+    started: SystemTime,
 }
 
 impl Battery {
@@ -92,6 +117,7 @@ impl Battery {
             seed: settings.seed,
             cases: settings.cases,
             regressions: None,
+            homes: settings.homes.clone(),
         };
         let (_home, store) = bench.fresh()?;
         let home: Home = bench.home();
@@ -100,8 +126,10 @@ impl Battery {
             bound: subject.bounded(home.path(), 1 << 20).is_some(),
             inner: subject.over(Arc::new(Faulty::over(Arc::clone(&store.0)))).is_some(),
             damage: subject.damage().is_some(),
+            ..Offers::default()
         };
-        Ok(Self { promises: store.0.promises(), subject, settings, offers })
+        let promises = store.0.promises();
+        Ok(Self { promises, subject, settings, offers, started: SystemTime::now() })
     }
 
     /// What the subject promises.
@@ -119,19 +147,16 @@ impl Battery {
     /// Holds the subject to one check.
     #[must_use]
     pub fn run(&self, check: &Check) -> Finding {
-        let started = Instant::now();
-        let verdict = match self.unmet(check) {
+        finding(check, || match self.unmet(check) {
             Some(reason) => Verdict::NotChecked(reason.into()),
             None => self.attempt(check),
-        };
-        Finding {
-            number: check.number,
-            group: check.group(),
-            sentence: check.sentence,
-            source: check.source,
-            verdict,
-            took: started.elapsed(),
-        }
+        })
+    }
+
+    /// A finding of a check that the caller does not ask, and why.
+    #[cfg(feature = "command")]
+    pub(crate) fn not_asked(&self, check: &Check, reason: &str) -> Finding {
+        finding(check, || Verdict::NotChecked(reason.into()))
     }
 
     /// Holds the subject to all checks, one after the other.
@@ -143,17 +168,53 @@ impl Battery {
     /// A report of findings made elsewhere.
     #[must_use]
     pub fn report(&self, findings: Vec<Finding>) -> Report {
+        let Promises { atomic_batches, survives_restart, shared_between_processes } = self.promises;
+        let promised = [
+            ("atomic batches", atomic_batches),
+            ("survives a restart", survives_restart),
+            ("shared between processes", shared_between_processes),
+        ];
+        let promised: Vec<_> =
+            promised.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let limits = self.subject.limits();
+        let promised = if promised.is_empty() {
+            "nothing beyond the contract".into()
+        } else {
+            promised.join(", ")
+        };
         Report {
             subject: self.subject.name().into(),
-            promises: self.promises,
-            limits: self.subject.limits(),
+            about: vec![
+                ("promises", promised),
+                (
+                    "takes",
+                    format!(
+                        "keys of {} bytes, values of {} bytes",
+                        limits.key_bytes, limits.value_bytes
+                    ),
+                ),
+            ],
             seed: self.settings.seed,
             cases: self.settings.cases,
+            again: format!(
+                "LARDER_CONFORMANCE_SEED={} LARDER_CONFORMANCE_CASES={} cargo test -- '{}::{{number}}'",
+                self.settings.seed,
+                self.settings.cases,
+                self.subject.name()
+            ),
+            started: self.started,
+            took: self.started.elapsed().unwrap_or_default(),
             findings,
+            notes: Vec::new(),
         }
     }
 
     fn attempt(&self, check: &Check) -> Verdict {
+        let run = match check.run {
+            Run::Store(run) => run,
+            #[cfg(feature = "http")]
+            Run::Api(_) => return Verdict::NotChecked("is a property of servers".into()),
+        };
         let regressions = self.settings.regressions.as_ref();
         let name = format!("{}-{}.txt", self.subject.name(), check.number);
         let bench = Bench {
@@ -163,42 +224,8 @@ impl Battery {
             seed: mix(self.settings.seed, check.number),
             cases: self.settings.cases,
             regressions: regressions.map(|folder| folder.join(name)),
+            homes: self.settings.homes.clone(),
         };
-        let run = check.run;
-        let (sender, receiver) = mpsc::channel();
-        let worker = thread::Builder::new()
-            .name(check.number.into())
-            .spawn(move || sender.send(run(&bench)));
-        let worker = match worker {
-            Ok(worker) => worker,
-            Err(error) => {
-                return Verdict::Fail(Failure::new(format!("no thread: {}", chain(&error))));
-            }
-        };
-        match receiver.recv_timeout(self.settings.patience) {
-            Ok(Ok(())) => Verdict::Pass,
-            Ok(Err(failure)) => Verdict::Fail(failure),
-            Err(mpsc::RecvTimeoutError::Timeout) => Verdict::Fail(Failure::new(format!(
-                "a call has not come back: the check hangs after {:?}",
-                self.settings.patience
-            ))),
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let panic = worker.join().err();
-                let said = panic.as_ref().map_or("", |panic| panic_message(&**panic));
-                Verdict::Fail(Failure::new(format!("panicked: {said}")))
-            }
-        }
+        watched(check, self.settings.patience, move || run(&bench))
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("something that is no text")
-}
-
-fn mix(seed: u64, number: &str) -> u64 {
-    number.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

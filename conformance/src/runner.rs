@@ -4,13 +4,11 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
+use std::sync::atomic::AtomicBool;
 
 use crate::check::Check;
-use crate::report::{Finding, Report, Verdict};
+use crate::execute::{self, Told};
+use crate::report::{self, Report, Target, Verdict};
 use crate::run::{Battery, Settings};
 use crate::subject::AnySubject;
 use crate::worker;
@@ -77,7 +75,11 @@ pub fn main(subjects: Vec<AnySubject>, folder: &str) -> ExitCode {
             regressions: Some(Path::new(folder).join("conformance-regressions")),
             ..Settings::from_env()?
         };
-        run(&subjects, &options, &settings)
+        let targets = std::env::var("LARDER_CONFORMANCE_REPORT").unwrap_or_default();
+        let targets = Target::parse_all(&targets)?;
+        let reports = run(&subjects, &options, &settings)?;
+        report::write(&reports, &targets)?;
+        Ok(reports)
     });
     match outcome {
         Ok(reports) if reports.iter().all(Report::is_clean) => ExitCode::SUCCESS,
@@ -145,9 +147,11 @@ fn run(
             settings.seed,
             settings.cases
         );
-        let threads =
-            options.threads.or_else(|| thread::available_parallelism().ok().map(usize::from));
-        let findings = in_parallel(&battery, &chosen, threads.unwrap_or(1), &mut |finding| {
+        let threads = options.threads.unwrap_or_else(execute::usual_threads);
+        let hold = |check: &Check| battery.run(check);
+        let never = AtomicBool::new(false);
+        let findings = execute::all(&hold, &chosen, threads, &never, &mut |told| {
+            let Told::Ended(finding) = told else { return };
             let name = format!("{}::{} {}", subject.name(), finding.number, finding.sentence);
             let _ = match &finding.verdict {
                 Verdict::Pass => writeln!(out, "test {name} ... ok"),
@@ -156,81 +160,8 @@ fn run(
             };
         });
         let report = battery.report(findings);
-        let _ = summary(&mut out, &report);
+        let _ = report::summary(&mut out, &report);
         reports.push(report);
     }
     Ok(reports)
-}
-
-/// Runs checks on several threads; the findings come back in the order of the checks.
-fn in_parallel(
-    battery: &Battery,
-    checks: &[&Check],
-    threads: usize,
-    tell: &mut dyn FnMut(&Finding),
-) -> Vec<Finding> {
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<(usize, Finding)>> = Mutex::default();
-    thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..threads.max(1) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(check) = checks.get(nth) else { break };
-                    if sender.send((nth, battery.run(check))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (nth, finding) in receiver {
-            tell(&finding);
-            found.push((nth, finding));
-        }
-    });
-    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    found.sort_by_key(|(nth, _)| *nth);
-    found.into_iter().map(|(_, finding)| finding).collect()
-}
-
-/// Writes what failed, what was not checked, and the counts.
-fn summary(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
-    let (mut passed, mut failed, mut not_checked) = (0, 0, Vec::new());
-    for finding in &report.findings {
-        match &finding.verdict {
-            Verdict::Pass => passed += 1,
-            Verdict::NotChecked(reason) => not_checked.push((finding, reason)),
-            Verdict::Fail(failure) => {
-                failed += 1;
-                writeln!(
-                    out,
-                    "\n---- {} {} ({})",
-                    finding.number, finding.sentence, finding.source
-                )?;
-                writeln!(out, "{failure}")?;
-                writeln!(
-                    out,
-                    "again: LARDER_CONFORMANCE_SEED={} LARDER_CONFORMANCE_CASES={} cargo test -- '{}::{}'",
-                    report.seed, report.cases, report.subject, finding.number
-                )?;
-            }
-        }
-    }
-    if !not_checked.is_empty() {
-        writeln!(out, "\nnot checked:")?;
-        for (finding, reason) in &not_checked {
-            writeln!(out, "    {} {}: {reason}", finding.number, finding.sentence)?;
-        }
-    }
-    let verdict = if failed == 0 { "ok" } else { "FAILED" };
-    let took: f64 = report.findings.iter().map(|finding| finding.took.as_secs_f64()).sum();
-    writeln!(
-        out,
-        "\ntest result: {verdict}. {passed} passed; {failed} failed; {} ignored; 0 measured; 0 filtered out; checks took {took:.2}s",
-        not_checked.len()
-    )
 }

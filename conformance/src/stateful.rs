@@ -94,6 +94,7 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
     match answer {
         Ok(()) => Ok(()),
         Err(TestError::Fail(reason, program)) => {
+            let program = pruned(bench, mix, program);
             keep(bench, &program);
             let again = run(bench, mix, &program, &mut Coverage::default());
             let what = again.err().map_or_else(
@@ -103,6 +104,27 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
             Err(Failure { what, program: Some(program.to_string()), inconclusive: false })
         }
         Err(TestError::Abort(reason)) => Err(Failure::inconclusive(reason.to_string())),
+    }
+}
+
+/// Takes out of a program that fails whatever it fails without: the generator's own shrinking stops at
+/// the least it draws, and does not look into the middle of what is left.
+fn pruned(bench: &Bench, mix: Mix, program: Program) -> Program {
+    let mut program = program;
+    // A store that is slow, or fails by chance, is not asked forever.
+    let mut left = 500;
+    let mut fails = |program: &Program| {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        let answer = run(bench, mix, program, &mut Coverage::default());
+        answer.is_err_and(|failure| !failure.inconclusive)
+    };
+    loop {
+        let smaller = program.smaller().find(&mut fails);
+        let Some(smaller) = smaller else { return program };
+        program = smaller;
     }
 }
 

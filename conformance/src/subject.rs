@@ -43,8 +43,8 @@ pub trait Subject: Send + Sync + 'static {
         None
     }
 
-    /// For a wrapper around another store: the wrapper around this one, in which the battery will
-    /// plant faults. Without it, how a wrapper hands on trouble is listed as not checked.
+    /// For a wrapper around another store that keeps its names: the wrapper around this one, in which
+    /// the battery will plant faults. Without it, how a wrapper hands on trouble is listed as not checked.
     fn over(&self, _inner: Arc<dyn Storage>) -> Option<Arc<dyn Storage>> {
         None
     }
@@ -94,14 +94,24 @@ impl<S> InProcess<S> {
 
     /// The store of this home, made now if nobody holds it.
     pub fn open(&self, home: &Path, make: impl FnOnce() -> S) -> Arc<S> {
+        let made = self.try_open(home, || Ok::<_, std::convert::Infallible>(make()));
+        made.unwrap_or_else(|never| match never {})
+    }
+
+    /// The store of this home, made now if nobody holds it and it can be.
+    pub fn try_open<E>(
+        &self,
+        home: &Path,
+        make: impl FnOnce() -> Result<S, E>,
+    ) -> Result<Arc<S>, E> {
         let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = homes.get(home).and_then(Weak::upgrade) {
-            return store;
+            return Ok(store);
         }
         homes.retain(|_, store| store.strong_count() > 0);
-        let store = Arc::new(make());
+        let store = Arc::new(make()?);
         homes.insert(home.to_owned(), Arc::downgrade(&store));
-        store
+        Ok(store)
     }
 }
 

@@ -272,6 +272,12 @@ impl Seat for Worker {
     }
 }
 
+/// The subject another process of the battery asks this one for, if it was started as a worker.
+#[cfg(feature = "command")]
+pub(crate) fn asked() -> Option<String> {
+    std::env::var(SUBJECT).ok()
+}
+
 /// Does a worker's work if this process was started as one.
 pub(crate) fn serve_if_asked(subjects: &[AnySubject]) -> Option<ExitCode> {
     let name = std::env::var(SUBJECT).ok()?;

@@ -1,6 +1,8 @@
 //! Small wrappers around a store: what authors of wrappers start from, and what shows that the
 //! battery holds through layers.
 
+mod within;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use larder::key::{Key, Namespace};
 use larder::storage::{Batch, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage};
+
+pub use within::Within;
 
 /// Counts calls and failures.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::Durability;
+use larder::storage::disk::Disk;
 use larder_conformance::{Opened, Subject, blocking};
 
 struct OnDisk;

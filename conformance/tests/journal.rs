@@ -6,7 +6,7 @@ mod journal_store;
 use std::path::Path;
 
 use journal_store::{Flaw, Journal};
-use larder_conformance::{Limits, Opened, Subject, blocking};
+use larder_conformance::{Damage, Limits, Opened, Subject, blocking};
 
 struct Appended;
 
@@ -21,6 +21,10 @@ impl Subject for Appended {
 
     fn limits(&self) -> Limits {
         Limits { slow: true, ..Limits::default() }
+    }
+
+    fn damage(&self) -> Option<Damage> {
+        Some(journal_store::damage)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use larder::key::{MAX_KEY_BYTES, Namespace};
 use larder::storage::memory::Memory;
 use larder_conformance::faulty::Faulty;
-use larder_conformance::wrappers::{Counted, ReadOnly, Retried, Split};
-use larder_conformance::{InProcess, Opened, Storage, Subject};
+use larder_conformance::wrappers::{Counted, ReadOnly, Retried, Split, Within};
+use larder_conformance::{InProcess, Limits, Opened, Storage, Subject};
 
 /// Puts a wrapper around a store.
 type Wrap = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
@@ -15,11 +16,14 @@ struct Wrapped {
     name: &'static str,
     homes: InProcess<Memory>,
     wrap: Wrap,
+    limits: Limits,
+    /// Whether what is below has the same names.
+    same_names: bool,
 }
 
 impl Wrapped {
     fn new(name: &'static str, wrap: Wrap) -> Self {
-        Self { name, homes: InProcess::new(), wrap }
+        Self { name, homes: InProcess::new(), wrap, limits: Limits::default(), same_names: true }
     }
 }
 
@@ -36,12 +40,27 @@ impl Subject for Wrapped {
         Some(Ok((self.wrap)(Arc::new(Memory::bounded(bytes)))))
     }
 
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     fn over(&self, inner: Arc<dyn Storage>) -> Option<Arc<dyn Storage>> {
-        Some((self.wrap)(inner))
+        self.same_names.then(|| (self.wrap)(inner))
     }
 }
 
+/// Everything in a namespace of one store.
+fn within(store: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    let space = Namespace::clean("tenant").expect("a clean name");
+    Arc::new(Within::new(store, space))
+}
+
 larder_conformance::main!(
+    Wrapped {
+        same_names: false,
+        limits: Limits { key_bytes: MAX_KEY_BYTES - "tenant/".len(), ..Limits::default() },
+        ..Wrapped::new("within", within)
+    },
     Wrapped::new("faults-off", |store| Arc::new(Faulty::over(store))),
     Wrapped::new("counted", |store| Arc::new(Counted::over(store))),
     Wrapped::new("retried", |store| Arc::new(Retried::over(store, 4))),

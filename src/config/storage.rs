@@ -23,16 +23,22 @@ pub enum StorageConfig {
     LocalDisk {
         /// The folder, as given.
         root: PathBuf,
+        /// What a write waits for.
+        durability: Durability,
     },
     /// One SQLite database.
     Sqlite {
         /// Where it is.
         path: SqlitePath,
+        /// What a write waits for; nothing in memory.
+        durability: Durability,
     },
     /// One ZIP archive.
     Zip {
         /// The archive, as given.
         path: PathBuf,
+        /// What a write waits for.
+        durability: Durability,
     },
     /// A bucket; the way to it is in [`Aws`].
     S3 {
@@ -54,6 +60,15 @@ impl StorageConfig {
         };
         mode.name()
     }
+}
+
+/// What a write waits for before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Until the disk has it.
+    Full,
+    /// Until the operating system has it.
+    Relaxed,
 }
 
 /// Where a SQLite database is.
@@ -184,14 +199,20 @@ pub(super) fn settle(read: &mut Reader<'_>) -> Result<Settled, Reported> {
         Mode::Memory => read
             .optional(&table::MEMORY_MAX_BYTES, values::size)
             .map(|max_bytes| StorageConfig::Memory { max_bytes }),
-        Mode::LocalDisk => read
-            .required(&table::LOCAL_DISK_PATH, values::folder)
-            .map(|root| StorageConfig::LocalDisk { root }),
-        Mode::Sqlite => read
-            .required(&table::SQLITE_PATH, values::sqlite_path)
-            .map(|path| StorageConfig::Sqlite { path }),
+        Mode::LocalDisk => {
+            let root = read.required(&table::LOCAL_DISK_PATH, values::folder);
+            let durability = read.required(&table::DURABILITY, values::durability);
+            root.and_then(|root| Ok(StorageConfig::LocalDisk { root, durability: durability? }))
+        }
+        Mode::Sqlite => {
+            let path = read.required(&table::SQLITE_PATH, values::sqlite_path);
+            let durability = read.required(&table::DURABILITY, values::durability);
+            path.and_then(|path| Ok(StorageConfig::Sqlite { path, durability: durability? }))
+        }
         Mode::Zip => {
-            read.required(&table::ZIP_PATH, values::file).map(|path| StorageConfig::Zip { path })
+            let path = read.required(&table::ZIP_PATH, values::file);
+            let durability = read.required(&table::DURABILITY, values::durability);
+            path.and_then(|path| Ok(StorageConfig::Zip { path, durability: durability? }))
         }
         Mode::S3 => {
             aws = read_aws(read);

@@ -308,6 +308,19 @@ pub(super) static ZIP_PATH: Variable = Variable {
     ..ROW
 };
 
+pub(super) static DURABILITY: Variable = Variable {
+    name: "CACHE__SERVICE__DURABILITY",
+    flag: Some("durability"),
+    default: Some("full"),
+    meaning: "What a write waits for in the modes local_disk, sqlite and zip: full is until the disk \
+         has it, so that it survives the loss of power; relaxed is until the operating system has \
+         it, so that it survives the end of the process",
+    values: "full or relaxed",
+    group: Group::Storage,
+    placeholder: "DURABILITY",
+    ..ROW
+};
+
 pub(super) static MEMORY_MAX_BYTES: Variable = Variable {
     name: "CACHE__SERVICE__MEMORY_MAX_BYTES",
     flag: Some("memory-max-bytes"),
@@ -535,6 +548,7 @@ pub static VARIABLES: &[&Variable] = &[
     &LOCAL_DISK_PATH,
     &SQLITE_PATH,
     &ZIP_PATH,
+    &DURABILITY,
     &BUCKET_NAME,
     &S3_KEY_PREFIX,
     &S3_CREATE_BUCKET,

@@ -129,11 +129,15 @@ fn each_mode_takes_its_own_settings_as_given() {
         ("CACHE__SERVICE__ZIP_PATH", "/var/a+b.zip"),
         ("CACHE__SERVICE__BUCKET_NAME", "my.bucket"),
     ];
+    let durability = Durability::Full;
     let modes = [
         ("memory", StorageConfig::Memory { max_bytes: Some(2 << 30) }),
-        ("local_disk", StorageConfig::LocalDisk { root: " odd ~ näme/".into() }),
-        ("sqlite", StorageConfig::Sqlite { path: SqlitePath::File("cache.sqlite".into()) }),
-        ("zip", StorageConfig::Zip { path: "/var/a+b.zip".into() }),
+        ("local_disk", StorageConfig::LocalDisk { root: " odd ~ näme/".into(), durability }),
+        (
+            "sqlite",
+            StorageConfig::Sqlite { path: SqlitePath::File("cache.sqlite".into()), durability },
+        ),
+        ("zip", StorageConfig::Zip { path: "/var/a+b.zip".into(), durability }),
         ("s3", StorageConfig::S3 { bucket: "my.bucket".to_owned() }),
     ];
     for (mode, expected) in modes {
@@ -147,9 +151,9 @@ fn each_mode_takes_its_own_settings_as_given() {
 
     let defaults = [
         ("memory", StorageConfig::Memory { max_bytes: None }),
-        ("local_disk", StorageConfig::LocalDisk { root: "/tmp/cache".into() }),
-        ("sqlite", StorageConfig::Sqlite { path: SqlitePath::InMemory }),
-        ("zip", StorageConfig::Zip { path: "/tmp/cache.zip".into() }),
+        ("local_disk", StorageConfig::LocalDisk { root: "/tmp/cache".into(), durability }),
+        ("sqlite", StorageConfig::Sqlite { path: SqlitePath::InMemory, durability }),
+        ("zip", StorageConfig::Zip { path: "/tmp/cache.zip".into(), durability }),
         ("s3", StorageConfig::S3 { bucket: "mgraph-ai-cache".to_owned() }),
     ];
     for (mode, expected) in defaults {
@@ -158,6 +162,26 @@ fn each_mode_takes_its_own_settings_as_given() {
         let config = config(&environment);
         assert_eq!(config.storage, expected);
         assert!(config.notes.is_empty());
+    }
+}
+
+#[test]
+fn stores_in_files_wait_for_the_disk_unless_told_otherwise() {
+    const NAME: &str = "CACHE__SERVICE__DURABILITY";
+    for mode in ["local_disk", "sqlite", "zip"] {
+        for (text, expected) in [
+            ("", Durability::Full),
+            ("Full", Durability::Full),
+            (" relaxed\n", Durability::Relaxed),
+        ] {
+            match config(&[(MODE, mode), (NAME, text)]).storage {
+                StorageConfig::LocalDisk { durability, .. }
+                | StorageConfig::Sqlite { durability, .. }
+                | StorageConfig::Zip { durability, .. } => assert_eq!(durability, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        check_refused(&[(MODE, mode), (NAME, "off")], NAME, "full or relaxed");
     }
 }
 
@@ -291,10 +315,11 @@ fn what_is_not_accepted_is_refused_by_name() {
 #[test]
 fn white_space_alone_is_refused_and_an_empty_value_is_none() {
     for variable in VARIABLES {
-        // The mode that reads the variable; without one, all AWS variables but the client's are read.
+        // A mode that reads the variable; without one, all AWS variables but the client's are read.
         let mode = match (variable.mode, variable.group) {
             (Some(mode), _) => mode.name(),
             (None, Group::Aws) if variable.name != "AWS_LAMBDA_FUNCTION_NAME" => "s3",
+            (None, _) if variable.name == "CACHE__SERVICE__DURABILITY" => "sqlite",
             (None, _) => "",
         };
         let with = |value| {
@@ -611,10 +636,14 @@ fn every_flag_is_heard() {
     };
     assert_eq!(config.aws.bucket, bucket);
 
+    let durability = Durability::Full;
     for (flag, mode) in [
-        ("--local-disk-path=x", StorageConfig::LocalDisk { root: "x".into() }),
-        ("--sqlite-path=x", StorageConfig::Sqlite { path: SqlitePath::File("x".into()) }),
-        ("--zip-path=x", StorageConfig::Zip { path: "x".into() }),
+        ("--local-disk-path=x", StorageConfig::LocalDisk { root: "x".into(), durability }),
+        (
+            "--sqlite-path=x",
+            StorageConfig::Sqlite { path: SqlitePath::File("x".into()), durability },
+        ),
+        ("--zip-path=x", StorageConfig::Zip { path: "x".into(), durability }),
         ("--memory-max-bytes=1", StorageConfig::Memory { max_bytes: Some(1) }),
     ] {
         let config = outcome(&[(MODE, mode.mode())], &[flag]).expect("right");
@@ -806,7 +835,8 @@ fn values_that_are_not_text_are_refused() {
     );
     // A flag hides it.
     let config = Config::from_sources(&flags(&["--zip-path=a.zip"]), lookup, None).expect("right");
-    assert_eq!(config.storage, StorageConfig::Zip { path: "a.zip".into() });
+    let durability = Durability::Full;
+    assert_eq!(config.storage, StorageConfig::Zip { path: "a.zip".into(), durability });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::reader::Wrong;
-use super::storage::{Mode, S3Encryption, SqlitePath};
+use super::storage::{Durability, Mode, S3Encryption, SqlitePath};
 use super::{LogFormat, LogLevel, Secret};
 
 const LONGEST_WAIT: u64 = 24 * 60 * 60;
@@ -124,6 +124,14 @@ pub(super) fn log_level(text: &str) -> Result<LogLevel, Wrong> {
         "debug" => Ok(LogLevel::Debug),
         "trace" => Ok(LogLevel::Trace),
         _ => Err("is not a log level"),
+    }
+}
+
+pub(super) fn durability(text: &str) -> Result<Durability, Wrong> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "full" => Ok(Durability::Full),
+        "relaxed" => Ok(Durability::Relaxed),
+        _ => Err("is no durability"),
     }
 }
 

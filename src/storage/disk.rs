@@ -79,10 +79,11 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::blocking::BlockingStorage;
-use super::{Batch, List, Object, Page, Promises, Result, Stat, Version};
+use super::digest::{version, version_of};
+use super::durability::{Durability, make_folder};
+use super::{Batch, List, Object, Page, Promises, Result, Stat};
 use crate::key::{Key, Namespace};
 use fail::failed;
 use locks::Locks;
@@ -106,17 +107,6 @@ const NAMES: &str = "names";
 const LOCKS: &str = "locks-1";
 /// Its files in the making.
 const TEMP: &str = "tmp";
-
-/// What a write waits for before it is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// Until the disk has it: it survives the loss of power.
-    #[default]
-    Full,
-    /// Until the operating system has it: it survives the end of this process, however that comes.
-    /// After a loss of power, recent values may be missing, and on some file systems cut or empty.
-    Relaxed,
-}
 
 /// The store on a local disk.
 #[derive(Debug)]
@@ -146,7 +136,7 @@ impl Disk {
     }
 
     fn set_up(path: &Path, durability: Durability) -> io::Result<Self> {
-        make_root(path, durability)?;
+        make_folder(path, durability)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         let access = Access::WRITE_OK | Access::EXEC_OK;
@@ -193,24 +183,6 @@ fn probe_names(folder: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the root and what is missing above it, and brings that to disk.
-fn make_root(path: &Path, durability: Durability) -> io::Result<()> {
-    let is_missing = |path: &&Path| {
-        !path.as_os_str().is_empty()
-            && matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
-    };
-    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
-    std::fs::create_dir_all(path)?;
-    if durability == Durability::Full {
-        for made in missing.iter().rev() {
-            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = File::open(parent.unwrap_or(Path::new(".")))?;
-            tree::sync_folder(parent.as_fd())?;
-        }
-    }
-    Ok(())
-}
-
 impl BlockingStorage for Disk {
     fn promises(&self) -> Promises {
         Promises { atomic_batches: false, survives_restart: true, shared_between_processes: true }
@@ -225,7 +197,7 @@ impl BlockingStorage for Disk {
 
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
-        let (version, size) = version_of_file(file, key.as_str())?;
+        let (version, size) = version_of(file).map_err(failed("read", key.as_str()))?;
         Ok(Some(Stat { size, version }))
     }
 
@@ -247,36 +219,4 @@ fn read(mut file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// The version of a value, and its size, without holding it in memory.
-fn version_of_file(mut file: File, key: &str) -> Result<(Version, u64)> {
-    let mut hash = Sha256::new();
-    let mut size = 0;
-    let mut buffer = [0; 16 << 10];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok((mark(&hash.finalize()), size)),
-            Ok(count) => {
-                hash.update(&buffer[..count]);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed("read", key)(error)),
-        }
-    }
-}
-
-/// The version of a value.
-fn version(bytes: &[u8]) -> Version {
-    mark(&Sha256::digest(bytes))
-}
-
-/// A digest in hexadecimal digits.
-fn mark(digest: &[u8]) -> Version {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    let text: String =
-        digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-    Version::from(&*text)
 }

@@ -5,17 +5,14 @@
 //! only it knows which objects belong together.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
 use std::fmt;
-use std::ops::Bound;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
-    Batch, Change, Cursor, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat,
-    Storage,
+    Batch, Change, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage, sorted,
 };
 use crate::key::{Key, Namespace};
 
@@ -128,58 +125,11 @@ impl Storage for Memory {
     }
 
     async fn list(&self, query: List) -> Result<Page> {
-        let state = self.read();
-        let mut page = Page::default();
-        let mut last: Option<Cursor> = None;
-        let mut cursor = query.after.clone();
-        'seek: loop {
-            for (key, slot) in state.after(query.prefix.as_str(), cursor.as_ref()) {
-                if !key.as_str().starts_with(query.prefix.as_str()) {
-                    break 'seek;
-                }
-                if !query.prefix.contains(key) {
-                    continue;
-                }
-                if page.entries.len() + page.folders.len() == query.limit.get() {
-                    page.next = last;
-                    break 'seek;
-                }
-                let folder = match query.depth {
-                    Depth::All => None,
-                    Depth::Children => query.prefix.child_towards(key),
-                };
-                if let Some(folder) = folder {
-                    // Skips the folder's keys by seeking behind it, so that the cost follows the
-                    // page and not the store.
-                    page.folders.push(folder.clone());
-                    last = Some(Cursor::Folder(folder));
-                    cursor.clone_from(&last);
-                    continue 'seek;
-                }
-                page.entries.push(Entry { key: key.clone(), size: slot.bytes.len() as u64 });
-                last = Some(Cursor::Key(key.clone()));
-            }
-            break;
-        }
-        Ok(page)
+        Ok(sorted::page(&self.read().objects, &query, |slot| slot.bytes.len() as u64))
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
-        let state = self.read();
-        let mut found = Vec::new();
-        let mut from = Bound::Unbounded;
-        let mut seek: String;
-        while let Some((key, _)) = state.objects.range::<str, _>((from, Bound::Unbounded)).next() {
-            let (first, _) = key.as_str().split_once('/').unwrap_or((key.as_str(), ""));
-            found.extend(Namespace::parse(first));
-            // `0` is the character after `/`: the first text behind everything that starts so.
-            seek = format!("{first}0");
-            from = Bound::Included(seek.as_str());
-        }
-        // Seeking behind `a/` passes `a-b/`, which sorts before it but was met before as well; the
-        // order of first segments is not the order of keys, hence the sort.
-        found.sort();
-        Ok(found)
+        Ok(sorted::namespaces(&self.read().objects))
     }
 }
 
@@ -252,20 +202,6 @@ impl State {
                 }
             }
         }
-    }
-
-    /// The objects at or behind `prefix`, and behind the cursor.
-    fn after<'a>(&'a self, prefix: &str, cursor: Option<&Cursor>) -> Range<'a, Key, Slot> {
-        let behind_folder;
-        let from = match cursor {
-            Some(Cursor::Key(key)) if key.as_str() >= prefix => Bound::Excluded(key.as_str()),
-            Some(Cursor::Folder(folder)) if folder.as_str() >= prefix => {
-                behind_folder = format!("{}0", folder.as_str().trim_end_matches('/'));
-                Bound::Included(behind_folder.as_str())
-            }
-            _ => Bound::Included(prefix),
-        };
-        self.objects.range::<str, _>((from, Bound::Unbounded))
     }
 }
 

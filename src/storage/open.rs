@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use super::blocking::Blocking;
-use super::disk::{Disk, Durability};
+use super::blocking::{Blocking, BlockingStorage};
+use super::disk::Disk;
 use super::memory::Memory;
 #[cfg(feature = "s3")]
 use super::s3;
-use super::{Error, Storage};
+use super::sqlite::Sqlite;
+use super::zip::Zip;
+use super::{Durability, Error, Storage};
 #[cfg(feature = "s3")]
 use crate::config::S3Encryption;
-use crate::config::{Aws, StorageConfig};
+use crate::config::{self, Aws, SqlitePath, StorageConfig};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The mode is known, its store is not there yet.
+    /// The mode is known, and its store was left out of this build.
     #[error(
-        "CACHE__SERVICE__STORAGE_MODE={mode}: this version has no {mode} store yet; \
-         it has: memory, local_disk, s3"
+        "CACHE__SERVICE__STORAGE_MODE={mode}: this build has no {mode} store; \
+         it has: memory, local_disk, sqlite, zip"
     )]
     NotYet {
         /// The mode.
@@ -39,23 +41,41 @@ pub enum OpenError {
 /// alone.
 #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the way to buckets"))]
 pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Arc<dyn Storage>, OpenError> {
-    match config {
-        StorageConfig::Memory { max_bytes: None } => Ok(Arc::new(Memory::new())),
-        StorageConfig::Memory { max_bytes: Some(bytes) } => Ok(Arc::new(Memory::bounded(*bytes))),
-        StorageConfig::LocalDisk { root } => match Disk::open(root, Durability::Full) {
-            Ok(disk) => Ok(Arc::new(Blocking::new(disk))),
-            Err(source) => Err(OpenError::Unusable { mode: config.mode(), source }),
-        },
-        #[cfg(feature = "s3")]
-        StorageConfig::S3 { bucket } => match s3::S3::open(&s3_settings(bucket, aws)).await {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(source) => Err(OpenError::Unusable { mode: config.mode(), source }),
-        },
-        #[cfg(not(feature = "s3"))]
-        StorageConfig::S3 { .. } => Err(OpenError::NotYet { mode: config.mode() }),
-        StorageConfig::Sqlite { .. } | StorageConfig::Zip { .. } => {
-            Err(OpenError::NotYet { mode: config.mode() })
+    let opened = match config {
+        StorageConfig::Memory { max_bytes: None } => Ok(Arc::new(Memory::new()) as _),
+        StorageConfig::Memory { max_bytes: Some(bytes) } => {
+            Ok(Arc::new(Memory::bounded(*bytes)) as _)
         }
+        StorageConfig::LocalDisk { root, durability } => {
+            Disk::open(root, wait(*durability)).map(blocking)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::InMemory, .. } => {
+            Sqlite::in_memory().map(blocking)
+        }
+        StorageConfig::Sqlite { path: SqlitePath::File(path), durability } => {
+            Sqlite::open(path, wait(*durability)).map(blocking)
+        }
+        StorageConfig::Zip { path, durability } => Zip::open(path, wait(*durability)).map(blocking),
+        #[cfg(feature = "s3")]
+        StorageConfig::S3 { bucket } => {
+            s3::S3::open(&s3_settings(bucket, aws)).await.map(|store| Arc::new(store) as _)
+        }
+        #[cfg(not(feature = "s3"))]
+        StorageConfig::S3 { .. } => {
+            return Err(OpenError::NotYet { mode: config.mode() });
+        }
+    };
+    opened.map_err(|source| OpenError::Unusable { mode: config.mode(), source })
+}
+
+fn blocking(store: impl BlockingStorage) -> Arc<dyn Storage> {
+    Arc::new(Blocking::new(store))
+}
+
+fn wait(durability: config::Durability) -> Durability {
+    match durability {
+        config::Durability::Full => Durability::Full,
+        config::Durability::Relaxed => Durability::Relaxed,
     }
 }
 

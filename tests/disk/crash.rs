@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use larder::storage::Durability;
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::disk::Disk;
 
 use crate::help::{Dice, batch_of, child, child_home, key, keys, open, put, say, text};
 use crate::layout::{files_in_making, names_in};

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use larder::storage::Error;
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::disk::Disk;
+use larder::storage::{Durability, Error};
 use tempfile::TempDir;
 
 use crate::help::{

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use larder::key::{Key, Namespace, RelPath};
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
-use larder::storage::{Batch, Depth, Error, Expect, List, Page, Version};
+use larder::storage::disk::Disk;
+use larder::storage::{Batch, Depth, Durability, Error, Expect, List, Page, Version};
 use tempfile::TempDir;
 
 /// A folder for a store, and a store in it that does not wait for the disk.

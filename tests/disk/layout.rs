@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use larder::key::{Namespace, RelPath};
-use larder::storage::Depth;
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
+use larder::storage::disk::Disk;
+use larder::storage::{Depth, Durability};
 
 use crate::help::{Home, batch_of, key, keys, namespace, open, page, text};
 

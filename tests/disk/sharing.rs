@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
-use larder::storage::{Error, Expect};
+use larder::storage::disk::Disk;
+use larder::storage::{Durability, Error, Expect};
 
 use crate::help::{
     Dice, Home, batch_of, child, child_home, delete, key, open, put, put_if, text, version,

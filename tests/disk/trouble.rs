@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::disk::{Disk, Durability};
-use larder::storage::{Depth, Error};
+use larder::storage::disk::Disk;
+use larder::storage::{Depth, Durability, Error};
 use tempfile::TempDir;
 
 use crate::help::{

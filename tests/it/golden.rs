@@ -5,14 +5,10 @@
 //! (or build from clean). The replay on a shared server finds new files by itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::Router;
-use larder::storage::blocking::Blocking;
-use larder::storage::disk::{Disk, Durability};
 use rstest::rstest;
 
-use crate::harness;
+use crate::harness::{self, OpenStore};
 use crate::replay::{InProcess, Mismatch, Scenario, replay};
 
 #[track_caller]
@@ -33,23 +29,18 @@ async fn scenario(#[files("tests/golden/*.json")] file: PathBuf) {
     }
 }
 
-/// What one scenario, or an earlier run of the same, leaves behind must not show in another.
+/// What one scenario, or an earlier run of the same, leaves behind must not show in another. Every
+/// store answers as memory does.
+#[rstest]
+#[case::memory(harness::memory)]
+#[case::local_disk(harness::local_disk)]
+#[case::sqlite(harness::sqlite)]
+#[case::sqlite_in_memory(harness::sqlite_in_memory)]
+#[case::zip(harness::zip)]
 #[tokio::test]
-async fn all_scenarios_twice_on_one_server() {
-    let (router, api_key) = harness::app();
-    play_twice(router, &api_key).await;
-}
-
-/// The disk answers as memory does. Without waiting for the medium, which is not what this is about.
-#[tokio::test]
-async fn all_scenarios_twice_on_local_disk() {
+async fn all_scenarios_twice_on_one_server(#[case] open: OpenStore) {
     let home = tempfile::tempdir().expect("a folder");
-    let disk = Disk::open(home.path(), Durability::Relaxed).expect("a store");
-    let (router, api_key) = harness::app_over(Arc::new(Blocking::new(disk)));
-    play_twice(router, &api_key).await;
-}
-
-async fn play_twice(router: Router, api_key: &(String, String)) {
+    let (router, api_key) = harness::app_over(open(home.path()));
     let server = InProcess::new(router);
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let scenarios =
@@ -58,7 +49,7 @@ async fn play_twice(router: Router, api_key: &(String, String)) {
     let mut mismatches = Vec::new();
     for run_id in ["00000001", "00000002"] {
         for scenario in &scenarios {
-            mismatches.extend(replay(&server, scenario, run_id, Some(api_key)).await);
+            mismatches.extend(replay(&server, scenario, run_id, Some(&api_key)).await);
         }
     }
     assert_none(&mismatches);

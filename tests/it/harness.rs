@@ -1,5 +1,6 @@
 //! A router of its own for every test, and a client that speaks to it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,9 +9,39 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use larder::cache::{Cache, Settings as CacheSettings};
 use larder::http::{ApiKey, Settings, router};
-use larder::storage::Storage;
+use larder::storage::blocking::Blocking;
+use larder::storage::disk::Disk;
 use larder::storage::memory::Memory;
+use larder::storage::sqlite::Sqlite;
+use larder::storage::zip::Zip;
+use larder::storage::{Durability, Storage};
 use tower::ServiceExt;
+
+/// Opens a store in a folder. In files, without waiting for the medium, which is not what the API is
+/// about.
+pub type OpenStore = fn(&Path) -> Arc<dyn Storage>;
+
+pub fn memory(_home: &Path) -> Arc<dyn Storage> {
+    Arc::new(Memory::new())
+}
+
+pub fn local_disk(home: &Path) -> Arc<dyn Storage> {
+    Arc::new(Blocking::new(Disk::open(home, Durability::Relaxed).expect("a store")))
+}
+
+pub fn sqlite(home: &Path) -> Arc<dyn Storage> {
+    let file = home.join("cache.sqlite");
+    Arc::new(Blocking::new(Sqlite::open(file, Durability::Relaxed).expect("a store")))
+}
+
+pub fn sqlite_in_memory(_home: &Path) -> Arc<dyn Storage> {
+    Arc::new(Blocking::new(Sqlite::in_memory().expect("a store")))
+}
+
+pub fn zip(home: &Path) -> Arc<dyn Storage> {
+    let file = home.join("cache.zip");
+    Arc::new(Blocking::new(Zip::open(file, Durability::Relaxed).expect("a store")))
+}
 
 /// A fresh router on the memory store, with the name and the value of its key.
 pub fn app() -> (Router, (String, String)) {

@@ -1,21 +1,17 @@
-//! Stores written by the Python service open and serve: the tree it left on a disk, asked for
-//! everything its manifest lists, through the API.
+//! Stores written by the Python service open and serve: asked for everything their manifests list,
+//! through the API.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use larder::cache::Settings as CacheSettings;
 use larder::http::Settings;
-use larder::storage::blocking::Blocking;
-use larder::storage::disk::{Disk, Durability};
+use rstest::rstest;
 use serde_json::Value;
 
-use crate::harness::{Client, client_with};
-
-const MANIFEST: &str = include_str!("../data/local-disk.manifest.json");
+use crate::harness::{self, Client, OpenStore, client_with};
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
@@ -36,17 +32,41 @@ async fn check(client: &Client, base: &str, name: &str, expected: &Value) {
     assert_eq!((reply.status.as_u16(), reply.body), (200, wanted), "{base}/{form}{name}");
 }
 
-#[tokio::test]
-async fn a_disk_tree_of_the_python_service_serves() {
-    let home = tempfile::tempdir().expect("a folder");
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/local-disk.tar");
-    let unpacked = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(home.path()).status();
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn unpack_tree(home: &Path) {
+    let archive = data("local-disk.tar");
+    let unpacked = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(home).status();
     assert!(unpacked.expect("tar runs").success());
-    let disk = Disk::open(home.path(), Durability::Relaxed).expect("a store");
-    let storage = Arc::new(Blocking::new(disk));
+}
+
+fn copy_database(home: &Path) {
+    std::fs::copy(data("cache.sqlite"), home.join("cache.sqlite")).expect("a copy");
+}
+
+fn copy_archive(home: &Path) {
+    std::fs::copy(data("cache.zip"), home.join("cache.zip")).expect("a copy");
+}
+
+#[rstest]
+#[case::local_disk(unpack_tree, harness::local_disk, "local-disk.manifest.json")]
+#[case::sqlite(copy_database, harness::sqlite, "sqlite.manifest.json")]
+#[case::zip(copy_archive, harness::zip, "zip.manifest.json")]
+#[tokio::test]
+async fn a_store_of_the_python_service_serves(
+    #[case] unpack: fn(&Path),
+    #[case] open: OpenStore,
+    #[case] manifest: &str,
+) {
+    let home = tempfile::tempdir().expect("a folder");
+    unpack(home.path());
+    let storage = open(home.path());
     let client = client_with(storage, CacheSettings::default(), Settings::default());
 
-    let manifest: Value = serde_json::from_str(MANIFEST).expect("a manifest");
+    let manifest = std::fs::read(data(manifest)).expect("a manifest");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("a manifest");
     let list = |name: &str| manifest[name].as_array().cloned().expect("a list");
     assert_eq!(list("entries").len(), 24);
     for entry in list("entries") {

@@ -47,6 +47,8 @@ pub(crate) enum Flaw {
     RewritesOnOpen,
     /// Does not look at what other processes wrote until it writes itself.
     SeesOwnOnly,
+    /// Does not compare what it reads with its sum.
+    NoSum,
 }
 
 pub(crate) struct Journal {
@@ -63,7 +65,29 @@ struct Inner {
 }
 
 fn other(error: io::Error) -> Error {
-    Error::Other { backend: "journal", source: error.into() }
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            Error::Corrupt { backend: "journal", at: "a record".into(), source: error.into() }
+        }
+        _ => Error::Other { backend: "journal", source: error.into() },
+    }
+}
+
+/// FNV-1a, in four bytes.
+fn sum(bytes: &[u8]) -> [u8; 4] {
+    let add = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(0x811c_9dc5, add).to_be_bytes()
+}
+
+/// Overwrites part of what the file holds for a key.
+pub(crate) fn damage(home: &Path, key: &Key) {
+    let path = home.join("journal");
+    let mut bytes = std::fs::read(&path).expect("failed to read the journal");
+    let name = key.as_str().as_bytes();
+    let at = bytes.windows(name.len()).rposition(|window| window == name);
+    let value = at.expect("the key is in the journal") + name.len() + 100;
+    bytes[value..value + 10].fill(b'?');
+    std::fs::write(path, bytes).expect("failed to write the journal");
 }
 
 impl Journal {
@@ -156,10 +180,15 @@ impl Inner {
         self.file.seek(SeekFrom::Start(self.read_to))?;
         (&self.file).take(len - self.read_to).read_to_end(&mut news)?;
         let mut rest = &news[..];
+        let cut = io::ErrorKind::InvalidData;
         while let Some((record, behind)) =
             take(rest).filter(|(record, _)| record.last() == Some(&b'.'))
         {
-            self.replay(&record[..record.len() - 1], flaw);
+            let (record, kept) = record[..record.len() - 1].split_last_chunk::<4>().ok_or(cut)?;
+            if flaw != Flaw::NoSum && sum(record) != *kept {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "wrong sum"));
+            }
+            self.replay(record, flaw);
             self.read_to += (rest.len() - behind.len()) as u64;
             rest = behind;
         }
@@ -280,7 +309,7 @@ impl BlockingStorage for Journal {
             }
             for record in records.into_iter().filter(|record| !record.is_empty()) {
                 let mut framed = Vec::new();
-                push(&mut framed, &[&record, b"."]);
+                push(&mut framed, &[&record, &sum(&record), b"."]);
                 if self.flaw == Flaw::WritesLater {
                     inner.waiting.push(framed);
                     inner.replay(&record, self.flaw);

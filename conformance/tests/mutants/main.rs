@@ -2,6 +2,8 @@
 //! check named for it, with three seeds, at the default case count; and a store without a bug, in
 //! which nothing may be found.
 
+mod drips;
+mod eager;
 #[path = "../journal_store/mod.rs"]
 mod journal_store;
 mod layers;
@@ -20,8 +22,10 @@ use std::time::Duration;
 
 use larder_conformance::report::Verdict;
 use larder_conformance::run::{Battery, Settings};
-use larder_conformance::{AnySubject, InProcess, Opened, Subject, checks};
+use larder_conformance::{AnySubject, Damage, InProcess, Opened, Subject, checks};
 
+use drips::Drips;
+use eager::Eager;
 use journal_store::{Flaw, Journal};
 use layers::{LAYERS, SloppyLayer};
 use store::{Broken, Core};
@@ -119,6 +123,7 @@ const FLAWS: &[(Flaw, &str, &str, &str)] = &[
     (Flaw::ClaimsNotShared, "ClaimsNotShared", "X-10", "promises not to be shared, and is"),
     (Flaw::StaleLock, "StaleLock", "X-11", "a lock file outlives its process"),
     (Flaw::ForgetsDeletes, "ForgetsDeletes", "X-12", "deletions are not written"),
+    (Flaw::NoSum, "NoSum", "F-11", "damaged values are given as they are"),
     (Flaw::FoldsInFile, "FoldsInFile", "X-13", "names are folded in the file"),
 ];
 
@@ -132,6 +137,10 @@ impl Subject for Flawed {
 
     async fn open(&self, home: &Path) -> Opened {
         Ok(larder_conformance::blocking(Journal::open(home, self.0)?))
+    }
+
+    fn damage(&self) -> Option<Damage> {
+        Some(journal_store::damage)
     }
 }
 
@@ -154,7 +163,13 @@ fn all_mutants() -> Vec<Planted> {
     let flawed = FLAWS.iter().map(|&(flaw, name, killer, story)| {
         (AnySubject::new(Flawed(flaw, name)), name, killer, story)
     });
-    plain.chain(layers).chain(flawed).collect()
+    let eager = std::iter::once((
+        AnySubject::new(Eager::new()),
+        Eager::NAME,
+        "F-01",
+        "writes when it is called, not when it is polled",
+    ));
+    plain.chain(layers).chain(flawed).chain(eager).collect()
 }
 
 fn try_mutant((subject, name, killer, story): &Planted) -> Fate {
@@ -181,14 +196,18 @@ fn try_mutant((subject, name, killer, story): &Planted) -> Fate {
 }
 
 /// Stores without a bug, in which nothing may be found.
-const SOUND: [(Bug, &str); 2] = [(Bug::None, "no bug"), (Bug::NoneNotAtomic, "no bug, not atomic")];
+fn sound_stores() -> [AnySubject; 3] {
+    [
+        AnySubject::new(Mutant::new(Bug::None, "no bug")),
+        AnySubject::new(Mutant::new(Bug::NoneNotAtomic, "no bug, not atomic")),
+        AnySubject::new(Drips::new()),
+    ]
+}
 
-/// All checks on the stores without a bug.
+/// All checks on the stores without a bug, each with a seed of its own.
 fn try_sound() -> Vec<String> {
-    let found = SEEDS.map(|seed| {
-        // Each kind of sound store with at least one seed.
-        let (bug, name) = SOUND[usize::from(seed == SEEDS[1])];
-        let subject = AnySubject::new(Mutant::new(bug, name));
+    let found = sound_stores().into_iter().zip(SEEDS).map(|(subject, seed)| {
+        let name = subject.name();
         let settings = Settings { seed, ..Settings::default() };
         match Battery::new(subject, settings) {
             Err(failure) => vec![failure.to_string()],
@@ -196,7 +215,7 @@ fn try_sound() -> Vec<String> {
                 let findings = battery.run_all().findings.into_iter();
                 let bad = findings.filter_map(|finding| match finding.verdict {
                     Verdict::Fail(failure) => {
-                        Some(format!("{} (seed {seed}): {failure}", finding.number))
+                        Some(format!("{name}: {} (seed {seed}): {failure}", finding.number))
                     }
                     _ => None,
                 });
@@ -204,13 +223,13 @@ fn try_sound() -> Vec<String> {
             }
         }
     });
-    found.concat()
+    found.flatten().collect()
 }
 
 fn main() -> ExitCode {
     // Other processes of the durable mutants.
     let mut subjects: Vec<_> = all_mutants().into_iter().map(|(subject, ..)| subject).collect();
-    subjects.extend(SOUND.map(|(bug, name)| AnySubject::new(Mutant::new(bug, name))));
+    subjects.extend(sound_stores());
     if let Some(code) = larder_conformance::runner::serve_if_asked(&subjects) {
         return code;
     }
@@ -247,7 +266,7 @@ fn main() -> ExitCode {
         }
         drop(sender);
         fates.extend(receiver);
-        if wanted.is_none() {
+        if wanted.is_none_or(|wanted| wanted == "sound") {
             sound = try_sound();
         }
     });

@@ -709,6 +709,10 @@ impl Storage for Broken {
             state.failed = false;
             return Err(failure("still failing"));
         }
+        if bug == Bug::OneInThirteenLost && state.last % 13 == 12 {
+            state.last += 1;
+            return Ok(());
+        }
         if let Some(error) = steps.iter().flatten().find_map(|change| self.refuse(&state, change)) {
             return Err(error);
         }

@@ -20,6 +20,7 @@ macro_rules! bugs {
 
 bugs! {
     // Values
+    OneInThirteenLost "F-04" "of thirteen changes one is acknowledged and dropped",
     OverwriteLost "K-03" "a second put is acknowledged and dropped, unless the length differs by much",
     AbsentIsEmpty "K-02" "a name with keys below it reads as an empty value",
     OverwriteLostSameLen "K-03" "an overwrite of the same length is dropped",

@@ -8,11 +8,9 @@ use std::io::Read;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::directory::{Directory, Member, flag};
+use super::directory::Directory;
 use super::{ArchiveLimits, Refusal};
-
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
+use crate::zipfile::{Member, flag, method};
 
 /// What is unpacked at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -71,12 +69,12 @@ pub(super) fn unpack(
     let packed = directory.locate(member)?.packed;
     let mut found = Found::default();
     match member.method {
-        STORED => {
+        method::STORED => {
             budget.count_plain(packed.len())?;
             found.add(packed);
             take(packed);
         }
-        DEFLATED => {
+        method::DEFLATED => {
             let mut decoder = DeflateDecoder::new(packed);
             let mut chunk = vec![0; CHUNK_BYTES];
             let mut counted = 0;

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::contents::{self, Budget};
-use super::directory::{Directory, Member};
+use super::directory::Directory;
 use super::write::Writer;
 use super::{ArchiveLimits, Refusal};
 use crate::cache::digest::{Digest, MembersDigest};
+use crate::zipfile::Member;
 
 /// An archive in the making.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::Durability;
 use super::fail::{failed, foreign, root_gone};
 use super::names::names;
 use crate::storage::Result;
+use crate::storage::durability::{self, Durability};
 
 /// Where the value of a key lies that is also a folder: in the folder, under a name with a control
 /// character, which no key can have in it.
@@ -354,11 +354,7 @@ pub(super) fn open_or_make(parent: impl AsFd, name: &str) -> Result<(OwnedFd, Ne
 
 /// Brings the names in a folder to disk. Some file systems offer no such thing, and say so.
 pub(super) fn sync_folder(folder: BorrowedFd<'_>) -> io::Result<()> {
-    let file = File::from(folder.try_clone_to_owned()?);
-    match file.sync_all() {
-        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
-        answer => answer,
-    }
+    durability::sync_folder(&File::from(folder.try_clone_to_owned()?))
 }
 
 /// Removes a folder that holds nothing but empty folders, as the Python service leaves them. `false`

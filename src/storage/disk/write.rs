@@ -8,13 +8,14 @@ use bytes::Bytes;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::Disk;
 use super::fail::failed;
 use super::fold::holds_value;
 use super::locks::Share;
 use super::temp::Temp;
 use super::tree::{Made, Tries, VALUE, open_folder, remove_hollow, split};
-use super::{Disk, version, version_of_file};
 use crate::key::Key;
+use crate::storage::digest::{version, version_of};
 use crate::storage::{Batch, Change, Error, Expect, Result};
 
 /// How many new files are open at once between being written and being synced.
@@ -81,7 +82,10 @@ impl Disk {
             Expect::Any => true,
             Expect::Absent => self.tree.value(key.as_str())?.is_none(),
             Expect::At(version) => match self.tree.value(key.as_str())? {
-                Some(file) => version_of_file(file, key.as_str())?.0 == *version,
+                Some(file) => {
+                    let found = version_of(file).map_err(failed("read", key.as_str()))?;
+                    found.0 == *version
+                }
                 None => false,
             },
         };

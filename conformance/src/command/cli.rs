@@ -1,0 +1,139 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use super::place::Place;
+use crate::DEFAULT_CASES;
+use crate::check::Check;
+use crate::report::Target;
+
+const EXAMPLES: &str = "\
+Examples:
+  larder-conformance run --http http://127.0.0.1:8080 --api-key secret
+  larder-conformance run --store disk:/var/lib/larder --report html=report.html,junit=junit.xml
+  larder-conformance run --store memory: N-02 concurrency
+  larder-conformance run --http http://127.0.0.1:8080 --list
+
+Everything happens in namespaces made up for the run, which are cleared in the end, after failures
+and on Ctrl-C as well. Nothing else is written, changed or deleted.
+
+Exit status: 0 every property that was checked holds; 1 violations were found; 2 could not run (bad
+usage, nothing there, a report that could not be written); 130 interrupted.";
+
+/// Holds a store or a server that already runs to the storage contract of Larder, without hurting
+/// what is there.
+#[derive(Debug, Parser)]
+#[command(name = "larder-conformance", version, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs the checks and reports.
+    #[command(after_help = EXAMPLES)]
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Only properties with this number (`N-02`), group (`concurrency`) or words; several add up.
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+
+    /// A store: memory:, disk:/path (or file:///path), sqlite:/path, zip:/path, s3:bucket, or
+    /// `env` for what the service's own variables say.
+    #[arg(long, value_name = "URL", group = "subject", required_unless_present = "http")]
+    pub(super) store: Option<Place>,
+
+    /// A server that speaks the HTTP API, by its base URL.
+    #[arg(long, value_name = "URL", group = "subject")]
+    pub(super) http: Option<String>,
+
+    /// The name of the server's key header.
+    #[arg(long, value_name = "NAME", default_value = "X-API-Key", requires = "http")]
+    pub(super) api_key_name: String,
+
+    /// The server's key.
+    #[arg(long, value_name = "KEY", requires = "http")]
+    pub(super) api_key: Option<String>,
+
+    /// Asks the checks that kill a writer in the middle of a write of a store that holds data too.
+    #[arg(long, requires = "store")]
+    pub(super) kill: bool,
+
+    /// All randomness comes from this number; `random` draws one.
+    #[arg(long, default_value = "0")]
+    pub(super) seed: Seed,
+
+    /// Cases of the drawn properties; the others scale with it.
+    #[arg(long, default_value_t = DEFAULT_CASES, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) cases: u32,
+
+    /// Seconds after which a check counts as hanging.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(super) patience: u64,
+
+    /// How many checks run at once [default: of a server one, of a store one for each processor].
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+
+    /// Writes reports: text=FILE, json=FILE, junit=FILE, html=FILE; `-` is standard output.
+    #[arg(long, value_name = "FORM=FILE,…")]
+    report: Vec<String>,
+
+    /// Lists the properties and checks nothing.
+    #[arg(long)]
+    pub(super) list: bool,
+
+    /// Shows no progress.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+impl Run {
+    pub(super) fn wants(&self, check: &Check) -> bool {
+        let name = format!("{} {} {}", check.number, check.group().title(), check.sentence);
+        let name = name.to_lowercase();
+        self.filters.is_empty()
+            || self.filters.iter().any(|filter| name.contains(&filter.to_lowercase()))
+    }
+
+    pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
+        let all = self.report.iter().map(|text| Target::parse_all(text));
+        Ok(all.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The command that tries one property again; without the key.
+    pub(super) fn again(&self) -> String {
+        let subject = match (&self.store, &self.http) {
+            (Some(place), _) => {
+                format!("--store {place}{}", if self.kill { " --kill" } else { "" })
+            }
+            (None, base) => {
+                let base = base.as_deref().unwrap_or_default();
+                let key = if self.api_key.is_some() { " --api-key …" } else { "" };
+                format!("--http {base}{key}")
+            }
+        };
+        let (seed, cases) = (self.seed.0, self.cases);
+        format!("larder-conformance run {subject} --seed {seed} --cases {cases} {{number}}")
+    }
+}
+
+/// A seed as it is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seed(pub(super) u64);
+
+impl std::str::FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        use std::hash::{BuildHasher as _, RandomState};
+        if text == "random" {
+            return Ok(Self(RandomState::new().hash_one(std::process::id())));
+        }
+        text.parse().map(Self).map_err(|_| "a number, or `random`".into())
+    }
+}

@@ -1,0 +1,80 @@
+//! Where a store is: addresses, and the service's own way of opening what is there.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use larder::config::{Config, Durability, Flags, SqlitePath, StorageConfig};
+use larder::storage::Storage;
+use larder::storage::open::open;
+
+use crate::report::chain;
+
+const NOBODYS: &str = "a database in memory belongs to its process; there is none to visit";
+
+/// The address of a store, and what it stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    text: String,
+    config: StorageConfig,
+}
+
+impl Place {
+    /// Whether the store is made for the run and gone after it.
+    pub(super) fn is_private(&self) -> bool {
+        matches!(self.config, StorageConfig::Memory { .. })
+    }
+
+    /// Opens it as the service does.
+    pub(super) fn open(&self) -> Result<Arc<dyn Storage>, String> {
+        open(&self.config).map_err(|error| chain(&error))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "env" {
+            let lookup = |name: &str| std::env::var(name).ok();
+            let config =
+                Config::from_env(lookup, &Flags::default()).map_err(|error| error.to_string())?;
+            if matches!(config.storage, StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }) {
+                return Err(NOBODYS.into());
+            }
+            return Ok(Self { text: text.to_owned(), config: config.storage });
+        }
+        let (scheme, rest) =
+            text.split_once(':').ok_or("no store's address; say memory:, disk:/path, …")?;
+        let path = || -> Result<PathBuf, String> {
+            // `file:///path` and `disk:/path` alike.
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() { Err(format!("{scheme}: needs a path")) } else { Ok(path.into()) }
+        };
+        // What the service does unless it is told otherwise.
+        let durability = Durability::Full;
+        let config = match scheme {
+            "memory" => StorageConfig::Memory { max_bytes: None },
+            "disk" | "file" => StorageConfig::LocalDisk { root: path()?, durability },
+            "sqlite" if rest == ":memory:" => return Err(NOBODYS.into()),
+            "sqlite" => StorageConfig::Sqlite { path: SqlitePath::File(path()?), durability },
+            "zip" => StorageConfig::Zip { path: path()?, durability },
+            "s3" => {
+                let bucket = rest.trim_start_matches('/').to_owned();
+                if bucket.is_empty() {
+                    return Err("s3: needs a bucket".into());
+                }
+                StorageConfig::S3 { bucket }
+            }
+            _ => return Err(format!("no store is called {scheme}:")),
+        };
+        Ok(Self { text: text.to_owned(), config })
+    }
+}

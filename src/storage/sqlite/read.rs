@@ -1,0 +1,80 @@
+//! Reading single values.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, MAIN_DB};
+
+use super::fail::{failed, foreign};
+use crate::key::Key;
+use crate::storage::digest::{version, version_of};
+use crate::storage::{Object, Result, Stat, Version};
+
+/// From this length on a value is read piece by piece; SQLite would put it together in memory first.
+/// (`FIND` says it again.)
+const LONG: u64 = 65536;
+
+/// The newest row of a path, should there be several; not the value itself if it is long.
+const FIND: &str = "SELECT id, octet_length(data), \
+         CASE WHEN octet_length(data) < 65536 THEN data END \
+     FROM memory_fs_files INDEXED BY idx__memory_fs_files__path \
+     WHERE path = ?1 ORDER BY id DESC LIMIT 1";
+
+/// See [`Storage::get`](crate::storage::Storage::get).
+pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Object>> {
+    find(connection, key, |value, size| {
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        value.read_to_end(&mut bytes)?;
+        let version = version(&bytes);
+        Ok(Object { bytes: Bytes::from(bytes), version })
+    })
+}
+
+/// See [`Storage::stat`](crate::storage::Storage::stat).
+pub(super) fn stat(connection: &Connection, key: &Key) -> Result<Option<Stat>> {
+    find(connection, key, |value, _| {
+        version_of(value).map(|(version, size)| Stat { size, version })
+    })
+}
+
+/// The version of a key's value.
+pub(super) fn current_version(connection: &Connection, key: &Key) -> Result<Option<Version>> {
+    stat(connection, key).map(|stat| stat.map(|stat| stat.version))
+}
+
+/// Whether a key has a value.
+pub(super) fn is_there(connection: &Connection, key: &Key) -> Result<bool> {
+    let sql = "SELECT 1 FROM memory_fs_files INDEXED BY idx__memory_fs_files__path \
+         WHERE path = ?1 LIMIT 1";
+    let found = connection.prepare_cached(sql).and_then(|mut sql| sql.exists([key.as_str()]));
+    found.map_err(failed("read", key.as_str()))
+}
+
+/// Finds a value and hands it to `read` with its length, all of it as of one moment.
+fn find<T>(
+    connection: &Connection,
+    key: &Key,
+    read: impl FnOnce(&mut dyn Read, u64) -> io::Result<T>,
+) -> Result<Option<T>> {
+    let trouble = || failed::<rusqlite::Error>("read", key.as_str());
+    let mut statement = connection.prepare_cached(FIND).map_err(trouble())?;
+    let mut rows = statement.query([key.as_str()]).map_err(trouble())?;
+    let Some(row) = rows.next().map_err(trouble())? else { return Ok(None) };
+    let size: Option<i64> = row.get(1).map_err(trouble())?;
+    let size = size.map_or(0, i64::unsigned_abs);
+    let found = match row.get_ref(2).map_err(trouble())? {
+        ValueRef::Blob(mut bytes) | ValueRef::Text(mut bytes) => read(&mut bytes, size),
+        ValueRef::Null if size >= LONG => {
+            // While the row is held, the connection stays at the moment it was found.
+            let id = row.get(0).map_err(trouble())?;
+            let value = connection.blob_open(MAIN_DB, c"memory_fs_files", c"data", id, true);
+            read(&mut value.map_err(trouble())?, size)
+        }
+        other => {
+            let what = format!("its data is {}, not bytes", other.data_type());
+            return Err(foreign(key.as_str(), what));
+        }
+    };
+    found.map(Some).map_err(failed("read", key.as_str()))
+}

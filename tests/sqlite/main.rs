@@ -1,0 +1,17 @@
+//! The store in a SQLite database, through its public surface and through SQLite itself: what is
+//! particular to it. What every store must do is the battery's business (`conformance/tests/sqlite.rs`).
+#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how often to kill, and with which seed, comes from outside"
+)]
+
+mod commits;
+mod crash;
+mod foreign;
+mod full;
+mod help;
+mod layout;
+mod listing;
+mod sharing;

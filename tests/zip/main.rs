@@ -1,0 +1,17 @@
+//! The store in a ZIP archive, through its public surface and through other readers: what is
+//! particular to it. What every store must do is the battery's business (`conformance/tests/zip.rs`).
+#![cfg(all(unix, feature = "zip"))]
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how often to kill, and with which seed, comes from outside"
+)]
+
+mod checkpoint;
+mod crash;
+mod full;
+mod help;
+mod journal;
+mod layout;
+mod service;
+mod trouble;
