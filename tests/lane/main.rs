@@ -1,5 +1,6 @@
 //! The service held to the HTTP lane of `larder-conformance`, and the lane held to servers with one
 //! planted bug each.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod mutants;
 mod serve;
