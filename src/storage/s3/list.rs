@@ -144,11 +144,7 @@ impl S3 {
 
     /// The folder of this name directly below another.
     async fn folder(&self, parent: &Prefix, name: &str) -> Result<Option<Prefix>> {
-        // By a key in it, since not every folder's name could be a key's.
-        let inside = parent.key_from_physical(&format!("{name}x"));
-        let Some(folder) = inside.and_then(|key| parent.child_towards(&key)) else {
-            return Ok(None);
-        };
+        let Some(folder) = parent.folder_from_physical(name) else { return Ok(None) };
         if !parent.as_str().is_empty() {
             return Ok(Some(folder));
         }
