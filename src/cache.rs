@@ -28,6 +28,7 @@ pub mod ident;
 mod known;
 pub mod layout;
 pub mod pyjson;
+pub mod redirect;
 pub mod refs;
 pub mod retrieve;
 pub mod samples;
@@ -42,6 +43,7 @@ use archive::ArchiveLimits;
 use evict::Tenants;
 use ident::CacheId;
 use known::Known;
+use redirect::Redirects;
 
 /// How often an operation plans again when others get there first. Every round somebody succeeds, so
 /// this bounds the number of writers of one content, not the time one of them waits.
@@ -112,6 +114,7 @@ pub struct Cache {
     settings: Settings,
     tenants: Option<Tenants>,
     known: Known,
+    redirects: Option<Redirects>,
 }
 
 impl Cache {
@@ -130,7 +133,7 @@ impl Cache {
         ids: Arc<dyn Ids>,
     ) -> Self {
         let tenants = settings.evict_when_full.then(Tenants::default);
-        Self { storage, clock, ids, settings, tenants, known: Known::default() }
+        Self { storage, clock, ids, settings, tenants, known: Known::default(), redirects: None }
     }
 
     /// The time of the service's clock, in milliseconds since 1970.

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use larder::cache::archive::ArchiveLimits;
+use larder::cache::redirect::Redirects;
 use larder::cache::{Cache, Settings as CacheSettings};
 use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
 use larder::http::{self, ApiKey, Settings, StoreInfo};
@@ -55,7 +56,7 @@ fn start_log(config: &Config) {
 }
 
 async fn run(config: Config) -> Result<(), String> {
-    let storage = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
+    let opened = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -82,7 +83,12 @@ async fn run(config: Config) -> Result<(), String> {
     );
     greet(&config, address);
 
-    let cache = Cache::new(storage, cache_settings(&config));
+    let redirects = opened.presign.map(|presign| Redirects {
+        presign,
+        least_bytes: config.aws.bucket.redirect_bytes,
+        valid: config.aws.bucket.redirect_valid,
+    });
+    let cache = Cache::new(opened.storage, cache_settings(&config)).with_redirects(redirects);
     let router = http::router(cache, http_settings(&config));
     if http::serve(listener, router, stop, config.limits.drain).await {
         tracing::info!("stopped: everything under way was finished");

@@ -41,6 +41,7 @@ pub mod disk;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+pub mod presign;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod sorted;

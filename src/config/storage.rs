@@ -114,6 +114,10 @@ pub struct BucketOptions {
     pub attempt_timeout: Duration,
     /// How long a call of the store may take with all its attempts.
     pub call_deadline: Duration,
+    /// The smallest content whose readers may be sent to the bucket, in bytes.
+    pub redirect_bytes: u64,
+    /// How long the address they are sent to is good for.
+    pub redirect_valid: Duration,
 }
 
 impl Default for BucketOptions {
@@ -126,6 +130,8 @@ impl Default for BucketOptions {
             kms_key_id: None,
             attempt_timeout: Duration::from_secs(5),
             call_deadline: Duration::from_secs(20),
+            redirect_bytes: 1 << 20,
+            redirect_valid: Duration::from_secs(900),
         }
     }
 }
@@ -318,6 +324,8 @@ fn read_bucket(read: &mut Reader<'_>) -> Result<BucketOptions, Reported> {
     let kms_key_id = read.optional(&table::S3_KMS_KEY_ID, values::trimmed);
     let attempt_timeout = read.required(&table::S3_ATTEMPT_SECONDS, values::timeout);
     let call_deadline = read.required(&table::S3_DEADLINE_SECONDS, values::timeout);
+    let redirect_bytes = read.required(&table::S3_REDIRECT_BYTES, values::size);
+    let redirect_valid = read.required(&table::S3_REDIRECT_SECONDS, values::timeout);
 
     let (encryption, kms_key_id) = (encryption?, kms_key_id?);
     if kms_key_id.is_some() && encryption != Some(S3Encryption::Kms) {
@@ -335,6 +343,8 @@ fn read_bucket(read: &mut Reader<'_>) -> Result<BucketOptions, Reported> {
         kms_key_id,
         attempt_timeout: attempt_timeout?,
         call_deadline: call_deadline?,
+        redirect_bytes: redirect_bytes?,
+        redirect_valid: redirect_valid?,
     })
 }
 

@@ -271,6 +271,31 @@ pub(super) static S3_DEADLINE_SECONDS: Variable = Variable {
     ..ROW
 };
 
+pub(super) static S3_REDIRECT_BYTES: Variable = Variable {
+    name: "CACHE__SERVICE__S3_REDIRECT_BYTES",
+    flag: Some("s3-redirect-bytes"),
+    default: Some("1MiB"),
+    meaning: "The smallest binary content for which ?redirect=true is answered with a signed address \
+              in the bucket",
+    values: SIZE,
+    group: Group::Storage,
+    placeholder: "SIZE",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_REDIRECT_SECONDS: Variable = Variable {
+    name: "CACHE__SERVICE__S3_REDIRECT_SECONDS",
+    flag: Some("s3-redirect-seconds"),
+    default: Some("900"),
+    meaning: "How long such an address is good for, unless the credentials end earlier",
+    values: "a whole number of seconds, 1 to 86400",
+    group: Group::Storage,
+    placeholder: "SECONDS",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
 pub(super) static LOCAL_DISK_PATH: Variable = Variable {
     name: "CACHE__SERVICE__LOCAL_DISK_PATH",
     flag: Some("local-disk-path"),
@@ -557,6 +582,8 @@ pub static VARIABLES: &[&Variable] = &[
     &S3_KMS_KEY_ID,
     &S3_ATTEMPT_SECONDS,
     &S3_DEADLINE_SECONDS,
+    &S3_REDIRECT_BYTES,
+    &S3_REDIRECT_SECONDS,
     &DEFAULT_TTL_HOURS,
     &MAX_BODY_BYTES,
     &MAX_INFLATED_BYTES,

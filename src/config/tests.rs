@@ -605,6 +605,8 @@ fn every_flag_is_heard() {
         ("s3-kms-key-id", "key-1"),
         ("s3-attempt-seconds", "6"),
         ("s3-deadline-seconds", "7"),
+        ("s3-redirect-bytes", "9k"),
+        ("s3-redirect-seconds", "10"),
     ];
     let arguments: Vec<_> =
         values.iter().flat_map(|(flag, value)| [format!("--{flag}"), (*value).into()]).collect();
@@ -633,6 +635,8 @@ fn every_flag_is_heard() {
         kms_key_id: Some("key-1".to_owned()),
         attempt_timeout: Duration::from_secs(6),
         call_deadline: Duration::from_secs(7),
+        redirect_bytes: 9 << 10,
+        redirect_valid: Duration::from_secs(10),
     };
     assert_eq!(config.aws.bucket, bucket);
 

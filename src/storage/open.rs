@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::blocking::{Blocking, BlockingStorage};
 use super::disk::Disk;
 use super::memory::Memory;
+use super::presign::Presign;
 #[cfg(feature = "s3")]
 use super::s3;
 use super::sqlite::Sqlite;
@@ -37,15 +38,28 @@ pub enum OpenError {
     },
 }
 
+/// A store, and what it can do beside.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The store.
+    pub storage: Arc<dyn Storage>,
+    /// Signed addresses of its values, where it can make them.
+    pub presign: Option<Arc<dyn Presign>>,
+}
+
+impl<S: Storage> From<S> for Opened {
+    fn from(store: S) -> Self {
+        Self { storage: Arc::new(store), presign: None }
+    }
+}
+
 /// Opens the store that the settings name, and checks that it can be used. `aws` is looked at for S3
 /// alone.
 #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the way to buckets"))]
-pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Arc<dyn Storage>, OpenError> {
+pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Opened, OpenError> {
     let opened = match config {
-        StorageConfig::Memory { max_bytes: None } => Ok(Arc::new(Memory::new()) as _),
-        StorageConfig::Memory { max_bytes: Some(bytes) } => {
-            Ok(Arc::new(Memory::bounded(*bytes)) as _)
-        }
+        StorageConfig::Memory { max_bytes: None } => Ok(Memory::new().into()),
+        StorageConfig::Memory { max_bytes: Some(bytes) } => Ok(Memory::bounded(*bytes).into()),
         StorageConfig::LocalDisk { root, durability } => {
             Disk::open(root, wait(*durability)).map(blocking)
         }
@@ -58,7 +72,10 @@ pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Arc<dyn Storage>,
         StorageConfig::Zip { path, durability } => Zip::open(path, wait(*durability)).map(blocking),
         #[cfg(feature = "s3")]
         StorageConfig::S3 { bucket } => {
-            s3::S3::open(&s3_settings(bucket, aws)).await.map(|store| Arc::new(store) as _)
+            s3::S3::open(&s3_settings(bucket, aws)).await.map(|store| Opened {
+                storage: Arc::new(store.clone()),
+                presign: Some(Arc::new(store)),
+            })
         }
         #[cfg(not(feature = "s3"))]
         StorageConfig::S3 { .. } => {
@@ -68,8 +85,8 @@ pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Arc<dyn Storage>,
     opened.map_err(|source| OpenError::Unusable { mode: config.mode(), source })
 }
 
-fn blocking(store: impl BlockingStorage) -> Arc<dyn Storage> {
-    Arc::new(Blocking::new(store))
+fn blocking(store: impl BlockingStorage) -> Opened {
+    Blocking::new(store).into()
 }
 
 fn wait(durability: config::Durability) -> Durability {

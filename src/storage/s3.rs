@@ -41,6 +41,7 @@ mod connect;
 mod erase;
 mod list;
 mod object;
+mod presign;
 mod probe;
 mod request;
 mod steps;

@@ -31,7 +31,8 @@ impl Place {
 
     /// Opens it as the service does. Blocks.
     pub(super) fn open(&self) -> Result<Arc<dyn Storage>, String> {
-        runtime().block_on(open(&self.config, &self.aws)).map_err(|error| chain(&error))
+        let opened = runtime().block_on(open(&self.config, &self.aws));
+        opened.map(|opened| opened.storage).map_err(|error| chain(&error))
     }
 }
 
