@@ -1,11 +1,13 @@
 //! What only S3 has to do: buckets, prefixes, encryption, pages and bulk.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::Builder;
 use larder::key::{Key, Namespace, RelPath};
+use larder::storage::presign::Presign as _;
 use larder::storage::s3::{Encryption, S3, Settings};
 use larder::storage::{Batch, Depth, Error, Expect, List, Storage as _, StorageExt as _};
 use libtest_mimic::Trial;
@@ -14,7 +16,7 @@ use crate::server::Server;
 use crate::trial;
 
 pub(crate) fn trials(server: &Server) -> Vec<Trial> {
-    let [one, two, three, four, five, six] = [(); 6].map(|()| server.clone());
+    let [one, two, three, four, five, six, seven] = [(); 7].map(|()| server.clone());
     vec![
         trial("bucket::stores_share_a_bucket_by_prefix", async move || by_prefix(one).await),
         trial("bucket::a_missing_bucket_is_made_unless_forbidden", async move || {
@@ -29,6 +31,9 @@ pub(crate) fn trials(server: &Server) -> Vec<Trial> {
         }),
         trial("bucket::a_conflict_in_a_step_of_several_guards_leaves_nothing", async move || {
             several_guards(six).await;
+        }),
+        trial("bucket::a_signed_address_gives_the_value_to_whoever_has_it", async move || {
+            signed_address(seven).await;
         }),
     ]
 }
@@ -54,7 +59,7 @@ fn outsider(settings: &Settings) -> Client {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone().unwrap_or_else(|| "us-east-1".to_owned())))
         .endpoint_url(settings.endpoint_url.clone().expect("an endpoint"))
-        .credentials_provider(settings.credentials.clone().expect("credentials"))
+        .credentials_provider(settings.credentials.clone().expect("credentials in the environment"))
         .force_path_style(true)
         .build();
     Client::from_conf(config)
@@ -76,11 +81,8 @@ async fn by_prefix(server: Server) {
     assert_eq!(entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>(), [key("x")]);
     assert_eq!(first.namespaces().await.expect("namespaces"), [space()]);
     // The layout: the key behind the prefix, and nothing else; the probe has tidied up.
-    if one.credentials.is_some() {
-        let expected =
-            vec![format!("{}/team/x", one.key_prefix), format!("{}/team/y", two.key_prefix)];
-        assert_eq!(names(&outsider(&one), &one).await, expected);
-    }
+    let expected = vec![format!("{}/team/x", one.key_prefix), format!("{}/team/y", two.key_prefix)];
+    assert_eq!(names(&outsider(&one), &one).await, expected);
 }
 
 async fn missing_bucket(server: Server) {
@@ -185,4 +187,14 @@ async fn several_guards(server: Server) {
     assert!(store.get(&key("d")).await.expect("a read").is_none());
     let c = store.get(&key("c")).await.expect("a read").expect("a value");
     assert_eq!((c.bytes.as_ref(), c.version), (b"old".as_slice(), version));
+}
+
+async fn signed_address(server: Server) {
+    let store = server.store("signed").await;
+    store.apply(put("a b", "the value")).await.expect("a write");
+    let kind = "application/octet-stream";
+    let address = store.presign(&key("a b"), kind, Duration::from_secs(60)).await;
+    let mut answer = ureq::get(address.expect("an address")).call().expect("an answer");
+    assert_eq!(answer.headers()["content-type"], kind);
+    assert_eq!(answer.body_mut().read_to_string().expect("a body"), "the value");
 }

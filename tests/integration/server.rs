@@ -22,7 +22,8 @@ const PORT: u16 = 4566;
 pub(crate) struct Server {
     endpoint: String,
     bucket: String,
-    own_credentials: bool,
+    credentials: Option<Credentials>,
+    region: Option<String>,
 }
 
 impl Server {
@@ -31,17 +32,25 @@ impl Server {
         let read = |name| std::env::var_os(name).and_then(|value| value.into_string().ok());
         let endpoint = read(ENDPOINT).filter(|endpoint| !endpoint.is_empty())?;
         let bucket = read(BUCKET).unwrap_or_else(|| "larder-integration".to_owned());
-        Some(Self { endpoint, bucket, own_credentials: read(IN_CONTAINER).is_none() })
+        if read(IN_CONTAINER).is_some() {
+            let credentials = Credentials::new("test", "test", None, None, "integration tests");
+            let region = Some("us-east-1".to_owned());
+            return Some(Self { endpoint, bucket, credentials: Some(credentials), region });
+        }
+        let key = read("AWS_ACCESS_KEY_ID").zip(read("AWS_SECRET_ACCESS_KEY"));
+        let token = read("AWS_SESSION_TOKEN");
+        let credentials =
+            key.map(|(id, secret)| Credentials::new(id, secret, token, None, "environment"));
+        Some(Self { endpoint, bucket, credentials, region: read("AWS_REGION") })
     }
 
     /// The way to a folder of the bucket that nothing else uses.
     pub(crate) fn settings(&self, folder: &str) -> Settings {
-        let credentials = Credentials::new("test", "test", None, None, "integration tests");
         Settings {
             endpoint_url: Some(self.endpoint.clone()),
             key_prefix: format!("run-{}/{folder}", std::process::id()),
-            credentials: (!self.own_credentials).then_some(credentials),
-            region: (!self.own_credentials).then(|| "us-east-1".to_owned()),
+            credentials: self.credentials.clone(),
+            region: self.region.clone(),
             // Busy machines take their time, and a test of patience has its own.
             attempt_timeout: Duration::from_secs(20),
             call_deadline: Duration::from_secs(60),

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
-use larder::cache::Settings as CacheSettings;
+use larder::cache::redirect::Redirects;
+use larder::cache::{Cache, Settings as CacheSettings};
 use larder::http::Settings as HttpSettings;
 use larder::key::{Key, Namespace, RelPath};
 use larder::storage::s3::{Credentials, Encryption, S3, Settings};
@@ -14,7 +15,7 @@ use larder::storage::{Batch, Depth, Error, Expect, Storage as _, StorageExt as _
 use rstest::rstest;
 
 use crate::fake_s3::{FakeS3, Seen, Trouble};
-use crate::harness::{Client, Reply, client_with};
+use crate::harness::{Client, Reply, client, client_of, client_with};
 
 fn settings(server: &FakeS3) -> Settings {
     Settings {
@@ -279,4 +280,73 @@ async fn encryption_is_asked_for_with_every_write(
     let settings = Settings { encryption: Some(encryption), ..settings(&server) };
     let store = S3::open(&settings).await.expect("a store");
     store.apply(put_if("a", "value", Expect::Absent)).await.expect("a write");
+}
+
+#[tokio::test]
+async fn readers_of_large_contents_are_sent_to_the_bucket_if_they_ask() {
+    let server = FakeS3::start(true).await;
+    let store = Arc::new(S3::open(&settings(&server)).await.expect("a store"));
+    let redirects = Redirects {
+        presign: Arc::clone(&store) as _,
+        least_bytes: 100,
+        valid: Duration::from_secs(77),
+    };
+    let cache = Cache::new(store, CacheSettings::default()).with_redirects(Some(redirects));
+    let sent_away = client_of(cache, HttpSettings::default());
+    // Any other store has nowhere to send anyone.
+    for (client, bytes, away) in [
+        (&sent_away, [7; 100].as_slice(), true),
+        (&sent_away, &[7; 99], false),
+        (&client(), &[7; 100], false),
+    ] {
+        let stored = client.post_bytes("/team/direct/store/binary", bytes).await.json();
+        let text = |name: &str| stored[name].as_str().expect("text");
+        for path in [
+            format!("/team/retrieve/{}/binary", text("cache_id")),
+            format!("/team/retrieve/hash/{}/binary", text("cache_hash")),
+        ] {
+            let reply = client.get(&path).await;
+            assert_eq!((reply.status.as_u16(), reply.body.as_slice()), (200, bytes));
+            let reply = client.get(&format!("{path}?redirect=true")).await;
+            if !away {
+                assert_eq!((reply.status.as_u16(), reply.body.as_slice()), (200, bytes));
+                continue;
+            }
+            assert_eq!((reply.status.as_u16(), reply.body.len()), (307, 0));
+            assert_eq!(reply.headers["cache-control"], "no-store");
+            let address = reply.headers["location"].to_str().expect("text");
+            let start = format!("{}/bucket/team/data/direct/", server.url());
+            assert!(address.starts_with(&start), "{address}");
+            assert!(address.contains(&format!("/{}.binary?", text("cache_id"))), "{address}");
+            assert!(address.contains("X-Amz-Expires=77"), "{address}");
+            assert!(address.contains("X-Amz-Signature="), "{address}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn contents_kept_compressed_and_json_are_read_from_the_service() {
+    let server = FakeS3::start(true).await;
+    let store = Arc::new(S3::open(&settings(&server)).await.expect("a store"));
+    let redirects = Redirects {
+        presign: Arc::clone(&store) as _,
+        least_bytes: 1,
+        valid: Duration::from_secs(1),
+    };
+    let cache = Cache::new(store, CacheSettings::default()).with_redirects(Some(redirects));
+    let client = client_of(cache, HttpSettings::default());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, b"plain").expect("memory");
+    let gzip = gzip.finish().expect("memory");
+    let headers = [("content-type", "application/octet-stream"), ("content-encoding", "gzip")];
+    let stored = client.send("POST", "/team/direct/store/binary", &headers, gzip).await;
+    let (json, _) = self::stored(&client, r#"{"a": "json"}"#).await;
+    let id = stored.json()["cache_id"].as_str().expect("an id").to_owned();
+    let reply = client.get(&format!("/team/retrieve/{id}/binary?redirect=true")).await;
+    assert_eq!((reply.status.as_u16(), reply.body.as_slice()), (200, b"plain".as_slice()));
+    let reply = client.get(&format!("/team/retrieve/{json}/binary?redirect=true")).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let absent = "00000000-0000-4000-8000-000000000000";
+    let reply = client.get(&format!("/team/retrieve/{absent}/binary?redirect=true")).await;
+    assert_eq!(reply.status, 404, "{}", reply.text());
 }
