@@ -29,10 +29,7 @@ impl Subject for InBucket {
     }
 
     async fn open(&self, home: &Path) -> Opened {
-        let settings = larder::storage::s3::Settings {
-            key_prefix: "battery".to_owned(),
-            ..self.server.settings("")
-        };
+        let settings = self.server.settings("battery");
         let store = self.connected.get_or_try_init(|| S3::open(&settings)).await?;
         let name =
             home.file_name().and_then(|name| name.to_str()).ok_or("a home without a name")?;

@@ -86,7 +86,7 @@ async fn by_prefix(server: Server) {
 }
 
 async fn missing_bucket(server: Server) {
-    let bucket = format!("larder-missing-{}", std::process::id());
+    let bucket = server.bucket("missing");
     let settings = Settings { bucket, create_bucket: false, ..server.settings("") };
     let error = S3::open(&settings).await.expect_err("there is no such bucket");
     let said = format!("{error:?}");
@@ -100,7 +100,7 @@ async fn missing_bucket(server: Server) {
 }
 
 async fn bucket_gone(server: Server) {
-    let bucket = format!("larder-gone-{}", std::process::id());
+    let bucket = server.bucket("gone");
     let settings = Settings { bucket: bucket.clone(), ..server.settings("") };
     let store = S3::open(&settings).await.expect("a store");
     assert!(store.get(&key("a")).await.expect("a miss").is_none());

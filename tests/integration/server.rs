@@ -1,5 +1,6 @@
 //! The S3 server: LocalStack in a container, or whatever answers at an address.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use larder::storage::s3::{Credentials, S3, Settings};
@@ -9,46 +10,70 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::runtime::Runtime;
 
 const ENDPOINT: &str = "LARDER_TEST_S3_ENDPOINT";
-/// Set for the second run of this program, whose server is a container of the first.
-const IN_CONTAINER: &str = "LARDER_TEST_S3_IN_CONTAINER";
-/// The bucket of this run, which processes of the battery share.
+/// The bucket, which is made if it is missing.
 const BUCKET: &str = "LARDER_TEST_S3_BUCKET";
+/// Set for the second run of this program, and for the processes that the battery starts: what tells
+/// this run's keys from those of others in the bucket.
+const RUN: &str = "LARDER_TEST_S3_RUN";
+/// Set when the server is a container of the first run.
+const IN_CONTAINER: &str = "LARDER_TEST_S3_IN_CONTAINER";
 
 const IMAGE: (&str, &str) = ("localstack/localstack", "4.12.0");
 const PORT: u16 = 4566;
+
+/// Whether the environment names a server.
+pub(crate) fn is_named() -> bool {
+    read(ENDPOINT).is_some()
+}
+
+/// What makes a second run of this program one, on a server that is named.
+pub(crate) fn new_run() -> Vec<(&'static str, String)> {
+    let random = RandomState::new().hash_one(std::process::id());
+    vec![(RUN, format!("{random:016x}"))]
+}
+
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
 /// A server that runs, and the bucket in which to work.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     endpoint: String,
     bucket: String,
+    run: String,
     credentials: Option<Credentials>,
     region: Option<String>,
 }
 
 impl Server {
-    /// The server that the environment names.
-    pub(crate) fn from_env() -> Option<Self> {
-        let read = |name| std::env::var_os(name).and_then(|value| value.into_string().ok());
-        let endpoint = read(ENDPOINT).filter(|endpoint| !endpoint.is_empty())?;
+    /// The server of this run; `None` in the first process, which finds one.
+    pub(crate) fn of_run() -> Option<Self> {
+        let run = read(RUN)?;
+        let endpoint = read(ENDPOINT)?;
         let bucket = read(BUCKET).unwrap_or_else(|| "larder-integration".to_owned());
-        if read(IN_CONTAINER).is_some() {
-            let credentials = Credentials::new("test", "test", None, None, "integration tests");
-            let region = Some("us-east-1".to_owned());
-            return Some(Self { endpoint, bucket, credentials: Some(credentials), region });
-        }
-        let key = read("AWS_ACCESS_KEY_ID").zip(read("AWS_SECRET_ACCESS_KEY"));
-        let token = read("AWS_SESSION_TOKEN");
-        let credentials =
-            key.map(|(id, secret)| Credentials::new(id, secret, token, None, "environment"));
-        Some(Self { endpoint, bucket, credentials, region: read("AWS_REGION") })
+        let (credentials, region) = match read(IN_CONTAINER) {
+            Some(_) => {
+                let key = Credentials::new("test", "test", None, None, "integration tests");
+                (Some(key), Some("us-east-1".to_owned()))
+            }
+            // What is `None` is left to the standard chains.
+            None => {
+                let token = read("AWS_SESSION_TOKEN");
+                let key = read("AWS_ACCESS_KEY_ID").zip(read("AWS_SECRET_ACCESS_KEY"));
+                let key =
+                    key.map(|(id, secret)| Credentials::new(id, secret, token, None, "tests"));
+                (key, read("AWS_REGION"))
+            }
+        };
+        Some(Self { endpoint, bucket, run, credentials, region })
     }
 
     /// The way to a folder of the bucket that nothing else uses.
     pub(crate) fn settings(&self, folder: &str) -> Settings {
         Settings {
             endpoint_url: Some(self.endpoint.clone()),
-            key_prefix: format!("run-{}/{folder}", std::process::id()),
+            key_prefix: format!("run-{}/{folder}", self.run),
             credentials: self.credentials.clone(),
             region: self.region.clone(),
             // Busy machines take their time, and a test of patience has its own.
@@ -56,6 +81,11 @@ impl Server {
             call_deadline: Duration::from_secs(60),
             ..Settings::new(&self.bucket)
         }
+    }
+
+    /// The name of a bucket that nothing else uses.
+    pub(crate) fn bucket(&self, what: &str) -> String {
+        format!("larder-{what}-{}", self.run)
     }
 
     /// A store in such a folder.
@@ -104,13 +134,12 @@ impl Container {
         Ok(Self { container: Some(container), endpoint, runtime })
     }
 
-    /// What a second run of this program needs to know.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 3] {
-        [
-            (ENDPOINT, self.endpoint.clone()),
-            (IN_CONTAINER, "1".to_owned()),
-            (BUCKET, "larder-integration".to_owned()),
-        ]
+    /// What the second run of this program needs to know.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = new_run();
+        variables.push((ENDPOINT, self.endpoint.clone()));
+        variables.push((IN_CONTAINER, "1".to_owned()));
+        variables
     }
 }
 

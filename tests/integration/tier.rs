@@ -31,9 +31,12 @@ use std::process::{Command, ExitCode};
 use larder_conformance::AnySubject;
 use libtest_mimic::{Arguments, Trial};
 
+/// Rounds of the battery: each costs a server in a container tens of milliseconds a change.
+const CASES: (&str, &str) = ("LARDER_CONFORMANCE_CASES", "4");
+
 fn main() -> ExitCode {
-    let Some(server) = server::Server::from_env() else {
-        return with_container();
+    let Some(server) = server::Server::of_run() else {
+        return with_server();
     };
     let subjects = vec![AnySubject::new(battery::InBucket::new(server.clone()))];
     if let Some(code) = larder_conformance::runner::serve_if_asked(&subjects) {
@@ -48,17 +51,22 @@ fn main() -> ExitCode {
     if own.has_failed() { ExitCode::from(101) } else { battery }
 }
 
-/// Starts a server, runs this program again with its address, and takes the server down.
-fn with_container() -> ExitCode {
-    let outcome = server::Container::start().and_then(|container| {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let status = Command::new(program)
-            .args(std::env::args_os().skip(1))
-            .envs(container.variables())
-            .status()
-            .map_err(|error| error.to_string())?;
-        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))
-    });
+/// Starts a server unless there is one, runs this program again with its address, and takes it down.
+fn with_server() -> ExitCode {
+    let again = |variables: &[(&str, String)]| -> std::io::Result<u8> {
+        let mut again = Command::new(std::env::current_exe()?);
+        again.args(std::env::args_os().skip(1)).envs(variables.iter().cloned());
+        if std::env::var_os(CASES.0).is_none() {
+            again.env(CASES.0, CASES.1);
+        }
+        Ok(again.status()?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))
+    };
+    let outcome = if server::is_named() {
+        again(&server::new_run()).map_err(|error| error.to_string())
+    } else {
+        server::Container::start()
+            .and_then(|container| again(&container.variables()).map_err(|error| error.to_string()))
+    };
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
