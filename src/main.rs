@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use larder::cache::archive::ArchiveLimits;
 use larder::cache::redirect::Redirects;
 use larder::cache::{Cache, Settings as CacheSettings};
-use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
+use larder::config::{
+    Auth, Config, LifecycleAction, LogFormat, LogLevel, SqlitePath, StorageConfig, Task,
+};
 use larder::http::{self, ApiKey, Settings, StoreInfo};
+use larder::storage::lifecycle::days_for;
 use larder::storage::open::open;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +29,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("threads could not be started: {error}")),
     };
-    match runtime.block_on(run(config)) {
+    let task = config.task;
+    let done = runtime.block_on(async {
+        match task {
+            Task::Serve => run(config).await,
+            Task::Lifecycle(action) => lifecycle(&config, action).await,
+        }
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -97,6 +107,40 @@ async fn run(config: Config) -> Result<(), String> {
         let drain = config.limits.drain.as_secs();
         Err(format!("requests were still under way after {drain} s and were cut off"))
     }
+}
+
+/// `larder lifecycle …`.
+#[expect(clippy::print_stdout, reason = "the answer to a command")]
+async fn lifecycle(config: &Config, action: LifecycleAction) -> Result<(), String> {
+    let told = |error: larder::storage::Error| http::chain(&error);
+    let opened = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
+    let rules = opened.lifecycle.ok_or_else(|| {
+        format!("the mode is {}: only buckets have lifecycle rules", config.storage.mode())
+    })?;
+    let days = || {
+        let none = "CACHE__SERVICE__DEFAULT_TTL_HOURS is 0: nothing is to be removed by age";
+        days_for(config.ttl_hours).ok_or_else(|| none.to_owned())
+    };
+    match action {
+        LifecycleAction::Show => {
+            let all = rules.rules().await.map_err(told)?;
+            if all.is_empty() {
+                println!("the bucket has no rules");
+            }
+            all.iter().for_each(|rule| println!("{rule}"));
+        }
+        LifecycleAction::Derive => println!("{}", rules.rule(days()?)),
+        LifecycleAction::Apply => {
+            let days = days()?;
+            rules.apply(days).await.map_err(told)?;
+            println!("applied: {}", rules.rule(days));
+        }
+        LifecycleAction::Remove => {
+            let was_there = rules.remove().await.map_err(told)?;
+            println!("{}", if was_there { "removed" } else { "there was no rule of Larder's" });
+        }
+    }
+    Ok(())
 }
 
 /// The one line for a person.

@@ -38,6 +38,7 @@ use crate::key::{Key, Namespace, Prefix};
 pub mod blocking;
 #[cfg(all(unix, feature = "disk"))]
 pub mod disk;
+pub mod lifecycle;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;

@@ -864,3 +864,14 @@ fn reports_end_with_the_right_status() {
         assert_eq!(status(error.into()), format!("{expected:?}"), "{argument}");
     }
 }
+
+#[test]
+fn the_command_line_says_what_is_to_be_done() {
+    let task = |arguments: &[&str]| outcome(&[], arguments).expect("right").task;
+    assert_eq!(task(&[]), Task::Serve);
+    for (name, action, _) in LifecycleAction::ALL {
+        assert_eq!(task(&["--log-level=warn", "lifecycle", name]), Task::Lifecycle(action));
+    }
+    let error = Flags::parse(["larder", "lifecycle", "sing"]).expect_err("no such action");
+    assert!(error.to_string().contains("derive"), "{error}");
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::blocking::{Blocking, BlockingStorage};
 use super::disk::Disk;
+use super::lifecycle::Lifecycle;
 use super::memory::Memory;
 use super::presign::Presign;
 #[cfg(feature = "s3")]
@@ -45,11 +46,13 @@ pub struct Opened {
     pub storage: Arc<dyn Storage>,
     /// Signed addresses of its values, where it can make them.
     pub presign: Option<Arc<dyn Presign>>,
+    /// Rules of its server that remove what is old, where it has such.
+    pub lifecycle: Option<Arc<dyn Lifecycle>>,
 }
 
 impl<S: Storage> From<S> for Opened {
     fn from(store: S) -> Self {
-        Self { storage: Arc::new(store), presign: None }
+        Self { storage: Arc::new(store), presign: None, lifecycle: None }
     }
 }
 
@@ -74,7 +77,8 @@ pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Opened, OpenError
         StorageConfig::S3 { bucket } => {
             s3::S3::open(&s3_settings(bucket, aws)).await.map(|store| Opened {
                 storage: Arc::new(store.clone()),
-                presign: Some(Arc::new(store)),
+                presign: Some(Arc::new(store.clone())),
+                lifecycle: Some(Arc::new(store)),
             })
         }
         #[cfg(not(feature = "s3"))]

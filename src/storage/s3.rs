@@ -39,6 +39,7 @@
 
 mod connect;
 mod erase;
+mod lifecycle;
 mod list;
 mod object;
 mod presign;

@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::Builder;
 use larder::key::{Key, Namespace, RelPath};
+use larder::storage::lifecycle::{Lifecycle as _, Rule};
 use larder::storage::presign::Presign as _;
 use larder::storage::s3::{Encryption, S3, Settings};
 use larder::storage::{Batch, Depth, Error, Expect, List, Storage as _, StorageExt as _};
@@ -16,7 +17,7 @@ use crate::server::Server;
 use crate::trial;
 
 pub(crate) fn trials(server: &Server) -> Vec<Trial> {
-    let [one, two, three, four, five, six, seven] = [(); 7].map(|()| server.clone());
+    let [one, two, three, four, five, six, seven, eight] = [(); 8].map(|()| server.clone());
     vec![
         trial("bucket::stores_share_a_bucket_by_prefix", async move || by_prefix(one).await),
         trial("bucket::a_missing_bucket_is_made_unless_forbidden", async move || {
@@ -34,6 +35,9 @@ pub(crate) fn trials(server: &Server) -> Vec<Trial> {
         }),
         trial("bucket::a_signed_address_gives_the_value_to_whoever_has_it", async move || {
             signed_address(seven).await;
+        }),
+        trial("bucket::lifecycle_rules_of_others_are_left_alone", async move || {
+            lifecycle(eight).await;
         }),
     ]
 }
@@ -197,4 +201,23 @@ async fn signed_address(server: Server) {
     let mut answer = ureq::get(address.expect("an address")).call().expect("an answer");
     assert_eq!(answer.headers()["content-type"], kind);
     assert_eq!(answer.body_mut().read_to_string().expect("a body"), "the value");
+}
+
+async fn lifecycle(server: Server) {
+    let settings = Settings { bucket: server.bucket("lifecycle"), ..server.settings("rules") };
+    let store = S3::open(&settings).await.expect("a store");
+    assert!(store.rules().await.expect("rules").is_empty());
+    assert!(!store.remove().await.expect("nothing to remove"));
+    // Of somebody else in the same bucket.
+    let elsewhere = Settings { key_prefix: "elsewhere".to_owned(), ..settings };
+    let other = S3::open(&elsewhere).await.expect("another store");
+    other.apply(30).await.expect("a rule");
+    store.apply(2).await.expect("a rule");
+    store.apply(3).await.expect("the same rule with other days");
+    let foreign = Rule { own: false, ..other.rule(30) };
+    assert_eq!(store.rules().await.expect("rules"), [foreign.clone(), store.rule(3)]);
+    assert!(store.remove().await.expect("the rule goes"));
+    assert_eq!(store.rules().await.expect("rules"), [foreign]);
+    assert!(other.remove().await.expect("the last rule goes"));
+    assert!(store.rules().await.expect("rules").is_empty());
 }
