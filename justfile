@@ -31,6 +31,10 @@ test-fuzz *flags:
 conformance-long:
     LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance
 
+# `kill -9` of the service under load, 200 times on every store that keeps what it is given: minutes.
+kills:
+    LARDER_KILLS=200 cargo test --test kills -- --nocapture
+
 # Published storage libraries, held to the contract: what fails is written up in conformance/FINDINGS.md.
 conformance-strangers:
     cd conformance/examples/strangers && cargo test --no-fail-fast

@@ -1,72 +1,40 @@
 //! The binary from outside: how it starts, what it says, how it stops.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A running service on a free port.
-struct Service {
-    child: Child,
-    address: String,
-    line: String,
-}
+use crate::service::{self, Service};
 
 fn larder() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
-    // Nothing of the machine's own settings; an empty folder, so that no `.env` is found.
-    command.env_clear().current_dir(std::env::temp_dir());
-    command
+    service::larder(&std::env::temp_dir())
 }
 
-fn start(mut command: Command) -> Service {
-    command.env("CACHE__SERVICE__LISTEN", "127.0.0.1:0");
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("piped");
-    BufReader::new(stdout).read_line(&mut line).expect("a line");
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-    let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
-    Service { child, address, line }
+fn start(command: Command) -> Service {
+    Service::start(command, Stdio::piped())
 }
 
-impl Service {
-    fn request(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).expect("an answer");
-        reply
-    }
-
-    fn get(&self, path: &str) -> String {
-        self.request(&format!(
-            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
-        ))
-    }
-
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
-        assert!(killed.success());
-    }
-
-    /// Ends the service; whether it ended well, and its log.
-    fn stop(&mut self) -> (bool, String) {
-        self.terminate();
-        let mut log = String::new();
-        self.child.stderr.take().expect("piped").read_to_string(&mut log).expect("a log");
-        (self.child.wait().expect("an end").success(), log)
-    }
+/// Sends a request as it is, and gives the answer as it came.
+fn request(service: &Service, request: &str) -> String {
+    let mut stream = TcpStream::connect(&service.address).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("an answer");
+    reply
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Ended already unless a test failed.
-        let _ = self.child.kill();
-    }
+fn get(service: &Service, path: &str) -> (u16, String) {
+    service.connect().expect("connected").send("GET", path, "").expect("an answer")
+}
+
+/// Ends the service; whether it ended well, and its log.
+fn stop(service: &mut Service) -> (bool, String) {
+    service.signal("-TERM");
+    let mut log = String::new();
+    service.child.stderr.take().expect("piped").read_to_string(&mut log).expect("a log");
+    (service.child.wait().expect("an end").success(), log)
 }
 
 /// Runs the binary to its end and gives what it said.
@@ -82,9 +50,9 @@ fn starts_without_set_up_and_says_how_to_try_it() {
     assert!(service.line.contains("store: memory"), "{}", service.line);
     assert!(service.line.contains("no key required"), "{}", service.line);
     assert!(service.line.contains("try: curl http://"), "{}", service.line);
-    assert!(service.get("/info/health").ends_with(r#"{"status":"ok"}"#));
-    assert!(service.get("/readyz").starts_with("HTTP/1.1 200"));
-    let (well, log) = service.stop();
+    assert!(get(&service, "/info/health").1.ends_with(r#"{"status":"ok"}"#));
+    assert_eq!(get(&service, "/readyz").0, 200);
+    let (well, log) = stop(&mut service);
     assert!(well, "{log}");
     assert!(log.contains("store=\"memory\"") && log.contains("why="), "{log}");
 }
@@ -95,11 +63,12 @@ fn logs_one_structured_line_a_request_and_never_a_key() {
     command.args(["--log-format", "json", "--api-key-name", "X-Key"]);
     command.env("FAST_API__AUTH__API_KEY__VALUE", "the-secret");
     let mut service = start(command);
-    service.request(
+    request(
+        &service,
         "GET /secret-space/retrieve/hash/0123456789abcdef?x=y HTTP/1.1\r\nhost: localhost\r\n\
          x-key: the-secret\r\nconnection: close\r\n\r\n",
     );
-    let (_, log) = service.stop();
+    let (_, log) = stop(&mut service);
     let line = log.lines().find(|line| line.contains("retrieve")).expect("a line");
     let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(line["route"], "/{namespace}/retrieve/hash/{cache_hash}");
@@ -117,9 +86,9 @@ fn drains_on_sigterm() {
                 content-type: application/json\r\ncontent-length: 7\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
     // The head is on its way: an answered request on another connection was accepted after it.
-    assert!(service.get("/livez").starts_with("HTTP/1.1 200"));
+    assert_eq!(get(&service, "/livez").0, 200);
     std::thread::sleep(Duration::from_millis(100));
-    service.terminate();
+    service.signal("-TERM");
     std::thread::sleep(Duration::from_millis(200));
     stream.write_all(b"\"late!\"").expect("sent");
     let mut reply = String::new();
@@ -155,5 +124,5 @@ fn says_what_is_in_the_way_of_its_address() {
     let mut service = start(larder());
     let said = fails(larder().args(["--listen", &service.address]));
     assert!(said.contains("cannot listen") && said.contains(&service.address), "{said}");
-    assert!(service.stop().0);
+    assert!(stop(&mut service).0);
 }

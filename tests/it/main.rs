@@ -17,5 +17,7 @@ mod openapi;
 mod replay;
 #[cfg(feature = "s3")]
 mod s3;
+#[path = "../support/service.rs"]
+mod service;
 mod tidy;
 mod trouble;

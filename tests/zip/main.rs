@@ -13,5 +13,8 @@ mod full;
 mod help;
 mod journal;
 mod layout;
+#[cfg(feature = "server")]
+#[path = "../support/service.rs"]
+mod running;
 mod service;
 mod trouble;
