@@ -91,6 +91,9 @@ pub struct Settings {
     pub max_inflated_bytes: usize,
     /// Whether entries give way to new ones when the store is full, the least recently used first.
     pub evict_when_full: bool,
+    /// Whether content that this process has not met is stored without a look at its hash reference:
+    /// one request less where each is a journey, and the work done twice where others have stored it.
+    pub create_first: bool,
     /// What an archive may ask for.
     pub archive: ArchiveLimits,
 }
@@ -100,6 +103,7 @@ impl Default for Settings {
         Self {
             max_inflated_bytes: 256 << 20,
             evict_when_full: false,
+            create_first: false,
             archive: ArchiveLimits::default(),
         }
     }

@@ -162,6 +162,8 @@ fn greet(config: &Config, address: std::net::SocketAddr) {
 fn cache_settings(config: &Config) -> CacheSettings {
     CacheSettings {
         max_inflated_bytes: config.limits.max_inflated_bytes,
+        // Any other store is near by.
+        create_first: matches!(config.storage, StorageConfig::S3 { .. }),
         evict_when_full: matches!(config.storage, StorageConfig::Memory { max_bytes: Some(_) }),
         archive: ArchiveLimits {
             max_members: config.limits.archive.max_members,

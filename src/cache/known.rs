@@ -1,9 +1,10 @@
 //! Which contents this process has met: those that are stored again are usually among them.
 //!
 //! A store of content that is new needs no look at its hash reference, since creating it says as well
-//! whether it was there, at the price of doing the work twice when it was. So the reference of a
-//! content met before is read first, and any other is created first. It is only about what a call
-//! costs: either way the reference is written on condition.
+//! whether it was there, at the price of doing the work twice when it was. So, where the settings ask
+//! for it ([`Settings::create_first`](super::Settings)), the reference of a content met before is read
+//! first, and any other is created first. It is only about what a call costs: either way the reference
+//! is written on condition, so nothing depends on what is kept in mind here, on restarts, or on others.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};

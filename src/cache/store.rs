@@ -67,8 +67,8 @@ impl Cache {
         // Once: a second attempt overwrites the files of the first.
         let id = entry.cache_id.clone().unwrap_or_else(|| self.next_id());
         let plan = Plan::new(&entry, &id, now)?;
-        // New content is created without a look first, which says as well whether it was there.
-        let mut look = self.known.meet(&plan.hash_key);
+        // Creating the hash reference says as well whether it was there.
+        let mut look = !self.settings.create_first || self.known.meet(&plan.hash_key);
         for _ in 0..ATTEMPTS {
             let hash_ref = if look { self.hash_reference(&plan.hash_key).await? } else { None };
             look = true;

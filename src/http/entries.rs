@@ -22,9 +22,6 @@ const FILE_ID: &[QueryParam] = &[QueryParam::Text("file_id")];
 const FILE_ID_AND_FIELD: &[QueryParam] =
     &[QueryParam::Text("file_id"), QueryParam::Text("json_field_path")];
 
-/// Asks for the address of large contents instead of the contents.
-const REDIRECT: &[QueryParam] = &[QueryParam::Flag("redirect", false)];
-
 /// The rows of this family, in upstream's order.
 pub(crate) fn routes() -> Vec<Route> {
     let mut rows = store_routes();
@@ -156,10 +153,10 @@ fn retrieve_routes() -> Vec<Route> {
         .about("retrieve", "Read an entry as JSON, by id")
         .may_answer(&[404, 415]),
         Route::get("/{namespace}/retrieve/{cache_id}/binary", Success::Bytes, |app, call| {
-            Box::pin(bytes_or_address(app, call, By::Id))
+            Box::pin(content(app, call, By::Id, Form::Bytes))
         })
-        .about("retrieve", "Read an entry as bytes, by id; from the store itself, if asked")
-        .with_query(REDIRECT)
+        .about("retrieve", "Read an entry as bytes, by id")
+        .with_query(&[QueryParam::Flag("redirect", false)])
         .may_answer(&[307, 404]),
         Route::get("/{namespace}/retrieve/hash/{cache_hash}", retrieved, |app, call| {
             Box::pin(retrieve(app, call, By::Hash))
@@ -179,13 +176,10 @@ fn retrieve_routes() -> Vec<Route> {
         Route::get(
             "/{namespace}/retrieve/hash/{cache_hash}/binary",
             Success::Bytes,
-            |app, call| Box::pin(bytes_or_address(app, call, By::Hash)),
+            |app, call| Box::pin(content(app, call, By::Hash, Form::Bytes)),
         )
-        .about(
-            "retrieve",
-            "Read the newest entry of a hash as bytes; from the store itself, if asked",
-        )
-        .with_query(REDIRECT)
+        .about("retrieve", "Read the newest entry of a hash as bytes")
+        .with_query(&[QueryParam::Flag("redirect", false)])
         .may_answer(&[307, 404]),
         Route::get(
             "/{namespace}/retrieve/hash/{cache_hash}/metadata",
@@ -442,6 +436,12 @@ fn binary_reference(namespace: &Namespace, target: &Target, found: &Retrieved) -
 
 async fn content(app: Arc<App>, call: Call, by: By, form: Form) -> Answer {
     let (namespace, target) = target(&call, by)?;
+    if form == Form::Bytes && call.wants_redirect()? {
+        let address = app.cache.address(&namespace, target.lookup()).await?;
+        if let Some(address) = address {
+            return reply::elsewhere(&address);
+        }
+    }
     let content = app
         .cache
         .content(&namespace, target.lookup())
@@ -459,23 +459,6 @@ async fn content(app: Arc<App>, call: Call, by: By, form: Form) -> Answer {
             Err(_) => Err(ApiError::not_json("Data is string, not JSON")),
         },
     }
-}
-
-/// With `redirect=true` the way to large contents, where the store can be read directly.
-async fn bytes_or_address(app: Arc<App>, call: Call, by: By) -> Answer {
-    let redirect = {
-        let mut input = call.input();
-        let redirect = input.flag("redirect", false);
-        input.checked()?;
-        redirect
-    };
-    if redirect {
-        let (namespace, target) = target(&call, by)?;
-        if let Some(address) = app.cache.address(&namespace, target.lookup()).await? {
-            return reply::elsewhere(&address);
-        }
-    }
-    content(app, call, by, Form::Bytes).await
 }
 
 async fn config(app: Arc<App>, call: Call) -> Answer {

@@ -38,8 +38,8 @@ impl Counter {
 
 async fn counted(server: Server) {
     let store = server.store("requests").await;
-    let client =
-        client_with(Arc::new(store.clone()), CacheSettings::default(), Settings::default());
+    let cache = CacheSettings { create_first: true, ..CacheSettings::default() };
+    let client = client_with(Arc::new(store.clone()), cache, Settings::default());
     let counter = Counter { store, client };
     let readme = include_str!("../../README.md");
     let mut rows = String::new();

@@ -33,7 +33,8 @@ async fn service(conditional_delete: bool) -> (FakeS3, S3, Client) {
     let server = FakeS3::start(conditional_delete).await;
     let store = S3::open(&settings(&server)).await.expect("a store");
     let over = Arc::new(store.clone());
-    (server, store, client_with(over, CacheSettings::default(), HttpSettings::default()))
+    let cache = CacheSettings { create_first: true, ..CacheSettings::default() };
+    (server, store, client_with(over, cache, HttpSettings::default()))
 }
 
 fn key(path: &str) -> Key {
@@ -349,4 +350,26 @@ async fn contents_kept_compressed_and_json_are_read_from_the_service() {
     let absent = "00000000-0000-4000-8000-000000000000";
     let reply = client.get(&format!("/team/retrieve/{absent}/binary?redirect=true")).await;
     assert_eq!(reply.status, 404, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn content_that_others_have_stored_becomes_one_more_version() {
+    let (server, store, one) = service(true).await;
+    let again = Arc::new(S3::open(&settings(&server)).await.expect("the store again"));
+    let cache = CacheSettings { create_first: true, ..CacheSettings::default() };
+    let two = client_with(again, cache, HttpSettings::default());
+    let (first, hash) = stored(&one, r#"{"the same": 1}"#).await;
+    // Stored by a process that has not met it, and then by one that has.
+    let (second, _) = stored(&two, r#"{"the same": 1}"#).await;
+    let before = store.requests();
+    let (third, _) = stored(&one, r#"{"the same": 1}"#).await;
+    let after = store.requests();
+    assert_eq!((after.reads - before.reads, after.writes - before.writes), (1, 5));
+    let refs = one.get(&format!("/team/retrieve/hash/{hash}/refs-hash")).await.json();
+    let versions = refs["cache_ids"].as_array().expect("versions");
+    let ids: Vec<_> = versions.iter().map(|version| version["cache_id"].as_str()).collect();
+    assert_eq!(ids, [Some(&*first), Some(&*second), Some(&*third)]);
+    for id in [first, second, third] {
+        assert_eq!(one.get(&format!("/team/retrieve/{id}/json")).await.status, 200);
+    }
 }
