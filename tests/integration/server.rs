@@ -33,7 +33,8 @@ pub(crate) fn new_run() -> Vec<(&'static str, String)> {
 }
 
 fn read(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    let value = std::env::var_os(name)?.into_string().ok();
+    value.filter(|value| !value.is_empty())
 }
 
 /// A server that runs, and the bucket in which to work.
