@@ -55,10 +55,14 @@ conformance-strangers:
 conformance-http url *flags:
     cargo run --release -p larder-conformance --features command -- run --http {{url}} {{flags}}
 
-# The whole API against stores that need a server of their own.
-test-integration:
-    @echo "just test-integration: no store that needs a server is there yet; 'just test' covers the memory store" >&2
-    @exit 1
+# The storage contract on S3, on a server in the process.
+conformance-s3:
+    cargo test -p larder-conformance --test s3
+
+# The API, the contract and the costs on real S3 servers: LocalStack in a container, or the server at
+# LARDER_TEST_S3_ENDPOINT. Arguments pick tests, as with `cargo test --`.
+test-integration *filter:
+    cargo test -p larder-integration --test integration -- {{filter}}
 
 # The black-box suite against a live deployment.
 test-qa:

@@ -25,8 +25,10 @@ pub mod document;
 mod error;
 mod evict;
 pub mod ident;
+mod known;
 pub mod layout;
 pub mod pyjson;
+pub mod redirect;
 pub mod refs;
 pub mod retrieve;
 pub mod samples;
@@ -40,6 +42,8 @@ pub use error::{Error, Result};
 use archive::ArchiveLimits;
 use evict::Tenants;
 use ident::CacheId;
+use known::Known;
+use redirect::Redirects;
 
 /// How often an operation plans again when others get there first. Every round somebody succeeds, so
 /// this bounds the number of writers of one content, not the time one of them waits.
@@ -87,6 +91,9 @@ pub struct Settings {
     pub max_inflated_bytes: usize,
     /// Whether entries give way to new ones when the store is full, the least recently used first.
     pub evict_when_full: bool,
+    /// Whether content that this process has not met is stored without a look at its hash reference:
+    /// one request less where each is a journey, and the work done twice where others have stored it.
+    pub create_first: bool,
     /// What an archive may ask for.
     pub archive: ArchiveLimits,
 }
@@ -96,6 +103,7 @@ impl Default for Settings {
         Self {
             max_inflated_bytes: 256 << 20,
             evict_when_full: false,
+            create_first: false,
             archive: ArchiveLimits::default(),
         }
     }
@@ -109,6 +117,8 @@ pub struct Cache {
     ids: Arc<dyn Ids>,
     settings: Settings,
     tenants: Option<Tenants>,
+    known: Known,
+    redirects: Option<Redirects>,
 }
 
 impl Cache {
@@ -127,7 +137,7 @@ impl Cache {
         ids: Arc<dyn Ids>,
     ) -> Self {
         let tenants = settings.evict_when_full.then(Tenants::default);
-        Self { storage, clock, ids, settings, tenants }
+        Self { storage, clock, ids, settings, tenants, known: Known::default(), redirects: None }
     }
 
     /// The time of the service's clock, in milliseconds since 1970.

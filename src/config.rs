@@ -21,6 +21,7 @@ mod errors;
 mod reader;
 mod storage;
 mod table;
+mod task;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -36,8 +37,11 @@ use uuid::Uuid;
 pub use self::auth::{Auth, Secret};
 pub use self::cli::Flags;
 pub use self::errors::{ConfigErrors, LoadError, Problem, Setting};
-pub use self::storage::{Aws, AwsCredentials, Durability, SqlitePath, StorageConfig};
+pub use self::storage::{
+    Aws, AwsCredentials, BucketOptions, Durability, S3Encryption, SqlitePath, StorageConfig,
+};
 pub use self::table::{Group, VARIABLES, Variable, readme_table};
+pub use self::task::{LifecycleAction, Task};
 
 use self::dotenv::DotEnv;
 use self::reader::{Reader, Reported};
@@ -45,6 +49,8 @@ use self::reader::{Reader, Reported};
 /// Everything the service needs to know before it starts. Read once; nothing changes while it runs.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What the program is to do.
+    pub task: Task,
     /// Where to listen. Port 0 asks the system for a free one.
     pub listen: SocketAddr,
     /// Which backend keeps the data, and where.
@@ -201,7 +207,9 @@ impl Config {
         let mut reader = Reader::new(&lookup, flags);
         let settled = Self::settle(&mut reader);
         match settled {
-            Ok(config) if reader.problems.is_empty() => Ok(Self { notes: reader.notes, ..config }),
+            Ok(config) if reader.problems.is_empty() => {
+                Ok(Self { notes: reader.notes, task: flags.task(), ..config })
+            }
             _ => Err(ConfigErrors::new(reader.problems)),
         }
     }
@@ -276,6 +284,7 @@ impl Config {
 
         let storage = storage?;
         Ok(Self {
+            task: Task::Serve,
             listen: listen?,
             storage: storage.config,
             storage_reason: storage.reason,

@@ -4,9 +4,13 @@
 use std::process::ExitCode;
 
 use larder::cache::archive::ArchiveLimits;
+use larder::cache::redirect::Redirects;
 use larder::cache::{Cache, Settings as CacheSettings};
-use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
+use larder::config::{
+    Auth, Config, LifecycleAction, LogFormat, LogLevel, SqlitePath, StorageConfig, Task,
+};
 use larder::http::{self, ApiKey, Settings, StoreInfo};
+use larder::storage::lifecycle::days_for;
 use larder::storage::open::open;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +29,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("threads could not be started: {error}")),
     };
-    match runtime.block_on(run(config)) {
+    let task = config.task;
+    let done = runtime.block_on(async {
+        match task {
+            Task::Serve => run(config).await,
+            Task::Lifecycle(action) => lifecycle(&config, action).await,
+        }
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -55,7 +66,7 @@ fn start_log(config: &Config) {
 }
 
 async fn run(config: Config) -> Result<(), String> {
-    let storage = open(&config.storage).map_err(|error| http::chain(&error))?;
+    let opened = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -82,7 +93,12 @@ async fn run(config: Config) -> Result<(), String> {
     );
     greet(&config, address);
 
-    let cache = Cache::new(storage, cache_settings(&config));
+    let redirects = opened.presign.map(|presign| Redirects {
+        presign,
+        least_bytes: config.aws.bucket.redirect_bytes,
+        valid: config.aws.bucket.redirect_valid,
+    });
+    let cache = Cache::new(opened.storage, cache_settings(&config)).with_redirects(redirects);
     let router = http::router(cache, http_settings(&config));
     if http::serve(listener, router, stop, config.limits.drain).await {
         tracing::info!("stopped: everything under way was finished");
@@ -91,6 +107,40 @@ async fn run(config: Config) -> Result<(), String> {
         let drain = config.limits.drain.as_secs();
         Err(format!("requests were still under way after {drain} s and were cut off"))
     }
+}
+
+/// `larder lifecycle …`.
+#[expect(clippy::print_stdout, reason = "the answer to a command")]
+async fn lifecycle(config: &Config, action: LifecycleAction) -> Result<(), String> {
+    let told = |error: larder::storage::Error| http::chain(&error);
+    let opened = open(&config.storage, &config.aws).await.map_err(|error| http::chain(&error))?;
+    let rules = opened.lifecycle.ok_or_else(|| {
+        format!("the mode is {}: only buckets have lifecycle rules", config.storage.mode())
+    })?;
+    let days = || {
+        let none = "CACHE__SERVICE__DEFAULT_TTL_HOURS is 0: nothing is to be removed by age";
+        days_for(config.ttl_hours).ok_or_else(|| none.to_owned())
+    };
+    match action {
+        LifecycleAction::Show => {
+            let all = rules.rules().await.map_err(told)?;
+            if all.is_empty() {
+                println!("the bucket has no rules");
+            }
+            all.iter().for_each(|rule| println!("{rule}"));
+        }
+        LifecycleAction::Derive => println!("{}", rules.rule(days()?)),
+        LifecycleAction::Apply => {
+            let days = days()?;
+            rules.apply(days).await.map_err(told)?;
+            println!("applied: {}", rules.rule(days));
+        }
+        LifecycleAction::Remove => {
+            let was_there = rules.remove().await.map_err(told)?;
+            println!("{}", if was_there { "removed" } else { "there was no rule of Larder's" });
+        }
+    }
+    Ok(())
 }
 
 /// The one line for a person.
@@ -112,6 +162,8 @@ fn greet(config: &Config, address: std::net::SocketAddr) {
 fn cache_settings(config: &Config) -> CacheSettings {
     CacheSettings {
         max_inflated_bytes: config.limits.max_inflated_bytes,
+        // Any other store is near by.
+        create_first: matches!(config.storage, StorageConfig::S3 { .. }),
         evict_when_full: matches!(config.storage, StorageConfig::Memory { max_bytes: Some(_) }),
         archive: ArchiveLimits {
             max_members: config.limits.archive.max_members,

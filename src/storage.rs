@@ -38,9 +38,13 @@ use crate::key::{Key, Namespace, Prefix};
 pub mod blocking;
 #[cfg(all(unix, feature = "disk"))]
 pub mod disk;
+pub mod lifecycle;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+pub mod presign;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod sorted;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -67,11 +67,12 @@ impl Cache {
         // Once: a second attempt overwrites the files of the first.
         let id = entry.cache_id.clone().unwrap_or_else(|| self.next_id());
         let plan = Plan::new(&entry, &id, now)?;
+        // Creating the hash reference says as well whether it was there.
+        let mut look = !self.settings.create_first || self.known.meet(&plan.hash_key);
         for _ in 0..ATTEMPTS {
-            let known = Known {
-                hash_ref: self.hash_reference(&plan.hash_key).await?,
-                configs: self.configs_there(&plan).await?,
-            };
+            let hash_ref = if look { self.hash_reference(&plan.hash_key).await? } else { None };
+            look = true;
+            let known = Known { hash_ref, configs: self.configs_there(&plan).await? };
             let batch = plan.batch(known);
             let bytes = batch.bytes();
             if self.apply(batch).await? {

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Arg, Command};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgMatches, Command};
 
 use super::table::{VARIABLES, Variable};
+use super::task::{LifecycleAction, Task};
 
 /// Where clap begins the lines of an explanation, and how long they may be after that.
 const HELP_MARGIN: &str = "\n          ";
@@ -29,9 +31,12 @@ Examples:
   larder --storage-mode local_disk --local-disk-path /var/lib/larder
   FAST_API__AUTH__API_KEY__VALUE=… larder --api-key-name X-API-Key --listen 0.0.0.0:10017";
 
-/// The values given on the command line.
+/// What is given on the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Flags(BTreeMap<&'static str, String>);
+pub struct Flags {
+    values: BTreeMap<&'static str, String>,
+    task: Task,
+}
 
 impl Flags {
     /// Parses a command line, the name of the program first.
@@ -49,11 +54,20 @@ impl Flags {
             let value = matches.get_one::<String>(variable.name)?;
             Some((variable.name, value.clone()))
         });
-        Ok(Self(given.collect()))
+        let task = match matches.subcommand() {
+            Some((LIFECYCLE, given)) => Task::Lifecycle(lifecycle_action(given)),
+            _ => Task::Serve,
+        };
+        Ok(Self { values: given.collect(), task })
+    }
+
+    /// What is to be done.
+    pub(super) fn task(&self) -> Task {
+        self.task
     }
 
     pub(super) fn value(&self, variable: &Variable) -> Option<&str> {
-        self.0.get(variable.name).map(String::as_str)
+        self.values.get(variable.name).map(String::as_str)
     }
 }
 
@@ -63,10 +77,31 @@ pub(super) fn command() -> Command {
     Command::new("larder")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
-        .override_usage("larder [OPTIONS]")
+        .override_usage("larder [OPTIONS] [COMMAND]")
         .args(arguments)
+        .subcommand(lifecycle())
+        .disable_help_subcommand(true)
         .next_line_help(true)
         .after_help(closing())
+}
+
+const LIFECYCLE: &str = "lifecycle";
+
+/// What follows the settings, which come first: `larder --bucket-name b lifecycle show`.
+fn lifecycle() -> Command {
+    let actions = PossibleValuesParser::new(
+        LifecycleAction::ALL.map(|(name, _, about)| PossibleValue::new(name).help(about)),
+    );
+    Command::new(LIFECYCLE)
+        .about("The rules by which a bucket removes what is old (mode s3)")
+        .arg(Arg::new("action").required(true).value_parser(actions))
+}
+
+fn lifecycle_action(given: &ArgMatches) -> LifecycleAction {
+    let name = given.get_one::<String>("action");
+    let found =
+        LifecycleAction::ALL.iter().find(|(action, ..)| name.is_some_and(|name| name == action));
+    found.map_or(LifecycleAction::Show, |(_, action, _)| *action)
 }
 
 fn with_flag() -> impl Iterator<Item = (&'static Variable, &'static str)> {

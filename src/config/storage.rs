@@ -5,6 +5,7 @@
 //! credentials meant for something else select S3 as well.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::reader::{Reader, Reported};
 use super::table::{self, VARIABLES, Variable};
@@ -92,6 +93,56 @@ pub struct Aws {
     pub profile: Option<String>,
     /// An access key, if its two halves are set.
     pub credentials: Option<AwsCredentials>,
+    /// What this store adds to the settings of the client.
+    pub bucket: BucketOptions,
+}
+
+/// How the bucket is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketOptions {
+    /// The folder of the bucket that holds the data; empty for the whole bucket.
+    pub key_prefix: String,
+    /// Whether a missing bucket is made.
+    pub create: bool,
+    /// Whether the bucket stands in the path of requests; `None`: with an endpoint URL only.
+    pub path_style: Option<bool>,
+    /// What S3 is asked to encrypt with; `None`: the bucket's own setting.
+    pub encryption: Option<S3Encryption>,
+    /// The key of `aws:kms`.
+    pub kms_key_id: Option<String>,
+    /// How long one attempt of a request may take.
+    pub attempt_timeout: Duration,
+    /// How long a call of the store may take with all its attempts.
+    pub call_deadline: Duration,
+    /// The smallest content whose readers may be sent to the bucket, in bytes.
+    pub redirect_bytes: u64,
+    /// How long the address they are sent to is good for.
+    pub redirect_valid: Duration,
+}
+
+impl Default for BucketOptions {
+    fn default() -> Self {
+        Self {
+            key_prefix: String::new(),
+            create: true,
+            path_style: None,
+            encryption: None,
+            kms_key_id: None,
+            attempt_timeout: Duration::from_secs(5),
+            call_deadline: Duration::from_secs(20),
+            redirect_bytes: 1 << 20,
+            redirect_valid: Duration::from_secs(900),
+        }
+    }
+}
+
+/// Server-side encryption, by S3's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum S3Encryption {
+    /// `AES256`.
+    Aes256,
+    /// `aws:kms`.
+    Kms,
 }
 
 /// An access key.
@@ -237,6 +288,7 @@ fn read_aws(read: &mut Reader<'_>) -> Result<Aws, Reported> {
     let id = read.optional(&table::AWS_ACCESS_KEY_ID, values::trimmed);
     let secret = read.optional(&table::AWS_SECRET_ACCESS_KEY, values::trimmed);
     let session_token = read.optional(&table::AWS_SESSION_TOKEN, values::trimmed);
+    let bucket = read_bucket(read);
 
     let session_token = session_token?.as_deref().map(Secret::new);
     let credentials = match (id?, secret?) {
@@ -260,6 +312,39 @@ fn read_aws(read: &mut Reader<'_>) -> Result<Aws, Reported> {
         endpoint_url: endpoint_url_s3?.or(endpoint_url?),
         profile: profile?,
         credentials,
+        bucket: bucket?,
+    })
+}
+
+fn read_bucket(read: &mut Reader<'_>) -> Result<BucketOptions, Reported> {
+    let key_prefix = read.optional(&table::S3_KEY_PREFIX, values::key_prefix);
+    let create = read.required(&table::S3_CREATE_BUCKET, values::switch);
+    let path_style = read.optional(&table::S3_PATH_STYLE, values::switch);
+    let encryption = read.optional(&table::S3_ENCRYPTION, values::s3_encryption);
+    let kms_key_id = read.optional(&table::S3_KMS_KEY_ID, values::trimmed);
+    let attempt_timeout = read.required(&table::S3_ATTEMPT_SECONDS, values::timeout);
+    let call_deadline = read.required(&table::S3_DEADLINE_SECONDS, values::timeout);
+    let redirect_bytes = read.required(&table::S3_REDIRECT_BYTES, values::size);
+    let redirect_valid = read.required(&table::S3_REDIRECT_SECONDS, values::timeout);
+
+    let (encryption, kms_key_id) = (encryption?, kms_key_id?);
+    if kms_key_id.is_some() && encryption != Some(S3Encryption::Kms) {
+        read.note(format!(
+            "{} is ignored, since {} is not aws:kms",
+            table::S3_KMS_KEY_ID.name,
+            table::S3_ENCRYPTION.name
+        ));
+    }
+    Ok(BucketOptions {
+        key_prefix: key_prefix?.unwrap_or_default(),
+        create: create?,
+        path_style: path_style?,
+        encryption,
+        kms_key_id,
+        attempt_timeout: attempt_timeout?,
+        call_deadline: call_deadline?,
+        redirect_bytes: redirect_bytes?,
+        redirect_valid: redirect_valid?,
     })
 }
 

@@ -190,6 +190,112 @@ pub(super) static BUCKET_NAME: Variable = Variable {
     ..ROW
 };
 
+pub(super) static S3_KEY_PREFIX: Variable = Variable {
+    name: "CACHE__SERVICE__S3_KEY_PREFIX",
+    flag: Some("s3-key-prefix"),
+    meaning: "The folder of the bucket that holds the data, for buckets that hold other things, too",
+    values: "a path such as team/cache, at most 512 bytes",
+    group: Group::Storage,
+    placeholder: "PREFIX",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_CREATE_BUCKET: Variable = Variable {
+    name: "CACHE__SERVICE__S3_CREATE_BUCKET",
+    flag: Some("s3-create-bucket"),
+    default: Some("on"),
+    meaning: "Make the bucket if it is missing; off: do not start then",
+    values: SWITCH,
+    group: Group::Storage,
+    placeholder: "ON|OFF",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_PATH_STYLE: Variable = Variable {
+    name: "CACHE__SERVICE__S3_PATH_STYLE",
+    flag: Some("s3-path-style"),
+    meaning: "Name the bucket in the path of requests and not in the host. Unset: with an endpoint \
+         URL only",
+    values: SWITCH,
+    group: Group::Storage,
+    placeholder: "ON|OFF",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_ENCRYPTION: Variable = Variable {
+    name: "CACHE__SERVICE__S3_ENCRYPTION",
+    flag: Some("s3-encryption"),
+    meaning: "What S3 is asked to encrypt with; unset: the bucket's own setting",
+    values: "AES256 or aws:kms",
+    group: Group::Storage,
+    placeholder: "KIND",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_KMS_KEY_ID: Variable = Variable {
+    name: "CACHE__SERVICE__S3_KMS_KEY_ID",
+    flag: Some("s3-kms-key-id"),
+    meaning: "The key of aws:kms; unset: the account's own for S3",
+    values: "the id or the ARN of a key",
+    group: Group::Storage,
+    placeholder: "KEY",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_ATTEMPT_SECONDS: Variable = Variable {
+    name: "CACHE__SERVICE__S3_ATTEMPT_SECONDS",
+    flag: Some("s3-attempt-seconds"),
+    default: Some("5"),
+    meaning: "How long S3 may take over one request, beside a second for each MiB of value",
+    values: "a whole number of seconds, 1 to 86400",
+    group: Group::Storage,
+    placeholder: "SECONDS",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_DEADLINE_SECONDS: Variable = Variable {
+    name: "CACHE__SERVICE__S3_DEADLINE_SECONDS",
+    flag: Some("s3-deadline-seconds"),
+    default: Some("20"),
+    meaning: "How long failed requests are tried again before the answer is 503",
+    values: "a whole number of seconds, 1 to 86400",
+    group: Group::Storage,
+    placeholder: "SECONDS",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_REDIRECT_BYTES: Variable = Variable {
+    name: "CACHE__SERVICE__S3_REDIRECT_BYTES",
+    flag: Some("s3-redirect-bytes"),
+    default: Some("1MiB"),
+    meaning: "The smallest binary content for which ?redirect=true is answered with a signed address \
+              in the bucket",
+    values: SIZE,
+    group: Group::Storage,
+    placeholder: "SIZE",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
+pub(super) static S3_REDIRECT_SECONDS: Variable = Variable {
+    name: "CACHE__SERVICE__S3_REDIRECT_SECONDS",
+    flag: Some("s3-redirect-seconds"),
+    default: Some("900"),
+    meaning: "How long such an address is good for, unless the credentials end earlier",
+    values: "a whole number of seconds, 1 to 86400",
+    group: Group::Storage,
+    placeholder: "SECONDS",
+    mode: Some(Mode::S3),
+    ..ROW
+};
+
 pub(super) static LOCAL_DISK_PATH: Variable = Variable {
     name: "CACHE__SERVICE__LOCAL_DISK_PATH",
     flag: Some("local-disk-path"),
@@ -469,6 +575,15 @@ pub static VARIABLES: &[&Variable] = &[
     &ZIP_PATH,
     &DURABILITY,
     &BUCKET_NAME,
+    &S3_KEY_PREFIX,
+    &S3_CREATE_BUCKET,
+    &S3_PATH_STYLE,
+    &S3_ENCRYPTION,
+    &S3_KMS_KEY_ID,
+    &S3_ATTEMPT_SECONDS,
+    &S3_DEADLINE_SECONDS,
+    &S3_REDIRECT_BYTES,
+    &S3_REDIRECT_SECONDS,
     &DEFAULT_TTL_HOURS,
     &MAX_BODY_BYTES,
     &MAX_INFLATED_BYTES,

@@ -303,6 +303,10 @@ fn what_is_not_accepted_is_refused_by_name() {
         ("s3", "AWS_ENDPOINT_URL", "localhost:4566", "http://"),
         ("s3", "AWS_ENDPOINT_URL_S3", "ftp://host", "http://"),
         ("s3", "AWS_ENDPOINT_URL", "http://", "http://"),
+        ("s3", "CACHE__SERVICE__S3_KEY_PREFIX", "a/../b", "a path"),
+        ("s3", "CACHE__SERVICE__S3_KEY_PREFIX", "a//b", "a path"),
+        ("s3", "CACHE__SERVICE__S3_ENCRYPTION", "aes256", "AES256 or aws:kms"),
+        ("s3", "CACHE__SERVICE__S3_DEADLINE_SECONDS", "0", "1 to 86400"),
     ] {
         check_refused(&[(MODE, mode), (name, value)], &format!("{name}: {value:?} "), accepted);
     }
@@ -594,6 +598,15 @@ fn every_flag_is_heard() {
         ("aws-region", "eu-west-1"),
         ("aws-endpoint-url", "http://host"),
         ("aws-profile", "work"),
+        ("s3-key-prefix", "/team/cache/"),
+        ("s3-create-bucket", "off"),
+        ("s3-path-style", "on"),
+        ("s3-encryption", "aws:kms"),
+        ("s3-kms-key-id", "key-1"),
+        ("s3-attempt-seconds", "6"),
+        ("s3-deadline-seconds", "7"),
+        ("s3-redirect-bytes", "9k"),
+        ("s3-redirect-seconds", "10"),
     ];
     let arguments: Vec<_> =
         values.iter().flat_map(|(flag, value)| [format!("--{flag}"), (*value).into()]).collect();
@@ -614,6 +627,18 @@ fn every_flag_is_heard() {
     assert_eq!(config.aws.region.as_deref(), Some("eu-west-1"));
     assert_eq!(config.aws.endpoint_url.as_deref(), Some("http://host"));
     assert_eq!(config.aws.profile.as_deref(), Some("work"));
+    let bucket = BucketOptions {
+        key_prefix: "team/cache".to_owned(),
+        create: false,
+        path_style: Some(true),
+        encryption: Some(S3Encryption::Kms),
+        kms_key_id: Some("key-1".to_owned()),
+        attempt_timeout: Duration::from_secs(6),
+        call_deadline: Duration::from_secs(7),
+        redirect_bytes: 9 << 10,
+        redirect_valid: Duration::from_secs(10),
+    };
+    assert_eq!(config.aws.bucket, bucket);
 
     let durability = Durability::Full;
     for (flag, mode) in [
@@ -838,4 +863,15 @@ fn reports_end_with_the_right_status() {
         let error = Flags::parse(["larder", argument]).expect_err("no settings");
         assert_eq!(status(error.into()), format!("{expected:?}"), "{argument}");
     }
+}
+
+#[test]
+fn the_command_line_says_what_is_to_be_done() {
+    let task = |arguments: &[&str]| outcome(&[], arguments).expect("right").task;
+    assert_eq!(task(&[]), Task::Serve);
+    for (name, action, _) in LifecycleAction::ALL {
+        assert_eq!(task(&["--log-level=warn", "lifecycle", name]), Task::Lifecycle(action));
+    }
+    let error = Flags::parse(["larder", "lifecycle", "sing"]).expect_err("no such action");
+    assert!(error.to_string().contains("derive"), "{error}");
 }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::reader::Wrong;
-use super::storage::{Durability, Mode, SqlitePath};
+use super::storage::{Durability, Mode, S3Encryption, SqlitePath};
 use super::{LogFormat, LogLevel, Secret};
 
 const LONGEST_WAIT: u64 = 24 * 60 * 60;
+const LONGEST_KEY_PREFIX: usize = 512;
 const BUCKET_LENGTH: std::ops::RangeInclusive<usize> = 3..=63;
 
 pub(super) fn as_given(text: &str) -> Result<String, Wrong> {
@@ -173,6 +174,27 @@ pub(super) fn bucket(text: &str) -> Result<String, Wrong> {
         return Err("looks like an IP address");
     }
     Ok(name.to_owned())
+}
+
+/// A folder of a bucket, without slashes around it.
+pub(super) fn key_prefix(text: &str) -> Result<String, Wrong> {
+    let prefix = text.trim().trim_matches('/');
+    let wrong = |segment: &str| matches!(segment, "" | "." | "..");
+    if prefix.is_empty() || prefix.split('/').any(wrong) || prefix.contains(char::is_control) {
+        return Err("is not a folder of a bucket");
+    }
+    if prefix.len() > LONGEST_KEY_PREFIX {
+        return Err("is too long, and leaves too little of S3's 1024 bytes for keys");
+    }
+    Ok(prefix.to_owned())
+}
+
+pub(super) fn s3_encryption(text: &str) -> Result<S3Encryption, Wrong> {
+    match text.trim() {
+        "AES256" => Ok(S3Encryption::Aes256),
+        "aws:kms" => Ok(S3Encryption::Kms),
+        _ => Err("is not a kind of encryption"),
+    }
 }
 
 pub(super) fn url(text: &str) -> Result<String, Wrong> {

@@ -155,7 +155,9 @@ fn retrieve_routes() -> Vec<Route> {
         Route::get("/{namespace}/retrieve/{cache_id}/binary", Success::Bytes, |app, call| {
             Box::pin(content(app, call, By::Id, Form::Bytes))
         })
-        .about("retrieve", "Read an entry as bytes, by id"),
+        .about("retrieve", "Read an entry as bytes, by id")
+        .with_query(&[QueryParam::Flag("redirect", false)])
+        .may_answer(&[307, 404]),
         Route::get("/{namespace}/retrieve/hash/{cache_hash}", retrieved, |app, call| {
             Box::pin(retrieve(app, call, By::Hash))
         })
@@ -176,7 +178,9 @@ fn retrieve_routes() -> Vec<Route> {
             Success::Bytes,
             |app, call| Box::pin(content(app, call, By::Hash, Form::Bytes)),
         )
-        .about("retrieve", "Read the newest entry of a hash as bytes"),
+        .about("retrieve", "Read the newest entry of a hash as bytes")
+        .with_query(&[QueryParam::Flag("redirect", false)])
+        .may_answer(&[307, 404]),
         Route::get(
             "/{namespace}/retrieve/hash/{cache_hash}/metadata",
             Success::Json("EntryMetadata"),
@@ -432,6 +436,12 @@ fn binary_reference(namespace: &Namespace, target: &Target, found: &Retrieved) -
 
 async fn content(app: Arc<App>, call: Call, by: By, form: Form) -> Answer {
     let (namespace, target) = target(&call, by)?;
+    if form == Form::Bytes && call.wants_redirect()? {
+        let address = app.cache.address(&namespace, target.lookup()).await?;
+        if let Some(address) = address {
+            return reply::elsewhere(&address);
+        }
+    }
     let content = app
         .cache
         .content(&namespace, target.lookup())

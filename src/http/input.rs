@@ -59,6 +59,14 @@ impl Call {
         Ok((namespace, id))
     }
 
+    /// Whether large contents should be answered with the way to them (`redirect` in the query).
+    pub(crate) fn wants_redirect(&self) -> Result<bool, ApiError> {
+        let mut input = self.input();
+        let wanted = input.flag("redirect", false);
+        input.checked()?;
+        Ok(wanted)
+    }
+
     /// Starts checking.
     pub(crate) fn input(&self) -> Input<'_> {
         Input { call: self, problems: Vec::new() }

@@ -216,16 +216,21 @@ fn success(success: Success) -> (&'static str, Value) {
         Success::File => json!({
             "application/octet-stream": {}, "application/json": {}, "text/plain": {},
         }),
-        Success::Redirect => {
-            let location = json!({"required": true, "schema": {"type": "string"}});
-            let redirect = json!({"description": "Elsewhere", "headers": {"location": location}});
-            return ("307", redirect);
-        }
+        Success::Redirect => return ("307", elsewhere()),
     };
     ("200", json!({"description": "Success", "content": content}))
 }
 
+/// The way to another address.
+fn elsewhere() -> Value {
+    let location = json!({"required": true, "schema": {"type": "string"}});
+    json!({"description": "Elsewhere", "headers": {"location": location}})
+}
+
 fn failure(status: u16, route: &Route) -> Value {
+    if status == 307 {
+        return elsewhere();
+    }
     let (description, schema) = match status {
         400 => ("The request is not valid; `detail` says what is wrong with it", "Error"),
         401 => ("The key is missing or wrong", "Unauthorized"),

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 
+use super::error::ApiError;
+use super::route::Answer;
 use crate::cache::document::{Document, Writer};
 
 /// A document as compact JSON.
@@ -68,6 +70,16 @@ pub(crate) fn with_type(
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The way to another address (307). Whoever has it can read what is there, so no cache may keep it.
+pub(crate) fn elsewhere(address: &str) -> Answer {
+    let unfit = |_| ApiError::unexpected("the store signed what is no address".to_owned());
+    let location = HeaderValue::from_str(address).map_err(unfit)?;
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// Neither body nor type.

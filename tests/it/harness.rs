@@ -62,7 +62,12 @@ pub fn client() -> Client {
 
 /// A client of an open router over this store and with these settings.
 pub fn client_with(storage: Arc<dyn Storage>, cache: CacheSettings, settings: Settings) -> Client {
-    Client { router: router(Cache::new(storage, cache), settings) }
+    client_of(Cache::new(storage, cache), settings)
+}
+
+/// A client of an open router over this service.
+pub fn client_of(cache: Cache, settings: Settings) -> Client {
+    Client { router: router(cache, settings) }
 }
 
 /// Speaks to a router.

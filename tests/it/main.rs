@@ -5,6 +5,9 @@
 mod api;
 mod command;
 mod corners;
+#[cfg(feature = "s3")]
+#[path = "../support/fake_s3.rs"]
+mod fake_s3;
 mod golden;
 mod harness;
 mod hash_vectors;
@@ -12,6 +15,8 @@ mod names;
 mod old_stores;
 mod openapi;
 mod replay;
+#[cfg(feature = "s3")]
+mod s3;
 #[path = "../support/service.rs"]
 mod service;
 mod tidy;

@@ -57,6 +57,8 @@ const DIFFERENCES: &[(Only, &str, &str)] = &[
     (Larder, "GET /auth/set-cookie-form answers 200 text/html", PAGE),
     (Upstream, "GET /console answers 200 application/json", REDIRECT),
     (Larder, "GET /console answers 307 nothing", REDIRECT),
+    (Larder, "GET /{namespace}/retrieve/*/binary takes query redirect, optional: boolean", SIGNED),
+    (Larder, "GET /{namespace}/retrieve/*/binary answers 307 nothing", SIGNED),
     (Upstream, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/json", BYTES),
     (Larder, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/*", BYTES),
     (Upstream, "* takes path path, required: anything", "a part of a path is always text"),
@@ -74,6 +76,7 @@ const TEXT: &str = "what is sent is text, whatever upstream's document says";
 const BYTES: &str = "what is sent is bytes, whatever upstream's document says";
 const PAGE: &str = "what is sent is a page, whatever upstream's document says";
 const REDIRECT: &str = "what is sent is a redirect, whatever upstream's document says";
+const SIGNED: &str = "large contents may be read from the store itself, by whoever asks for it";
 const OCTETS: &str =
     "bytes are read from any type; as JSON they would have to be a string (quirk 34)";
 

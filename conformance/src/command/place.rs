@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use larder::config::{Config, Durability, Flags, SqlitePath, StorageConfig};
+use larder::config::{Aws, Config, Durability, Flags, SqlitePath, StorageConfig};
 use larder::storage::Storage;
 use larder::storage::open::open;
 
+use crate::bench::runtime;
 use crate::report::chain;
 
 const NOBODYS: &str = "a database in memory belongs to its process; there is none to visit";
@@ -18,6 +19,8 @@ const NOBODYS: &str = "a database in memory belongs to its process; there is non
 pub(crate) struct Place {
     text: String,
     config: StorageConfig,
+    /// The way to buckets; without settings of its own, the one the AWS tools take.
+    aws: Aws,
 }
 
 impl Place {
@@ -26,9 +29,10 @@ impl Place {
         matches!(self.config, StorageConfig::Memory { .. })
     }
 
-    /// Opens it as the service does.
+    /// Opens it as the service does. Blocks.
     pub(super) fn open(&self) -> Result<Arc<dyn Storage>, String> {
-        open(&self.config).map_err(|error| chain(&error))
+        let opened = runtime().block_on(open(&self.config, &self.aws));
+        opened.map(|opened| opened.storage).map_err(|error| chain(&error))
     }
 }
 
@@ -49,7 +53,7 @@ impl FromStr for Place {
             if matches!(config.storage, StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }) {
                 return Err(NOBODYS.into());
             }
-            return Ok(Self { text: text.to_owned(), config: config.storage });
+            return Ok(Self { text: text.to_owned(), config: config.storage, aws: config.aws });
         }
         let (scheme, rest) =
             text.split_once(':').ok_or("no store's address; say memory:, disk:/path, …")?;
@@ -75,6 +79,6 @@ impl FromStr for Place {
             }
             _ => return Err(format!("no store is called {scheme}:")),
         };
-        Ok(Self { text: text.to_owned(), config })
+        Ok(Self { text: text.to_owned(), config, aws: Aws::default() })
     }
 }

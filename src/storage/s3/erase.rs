@@ -1,0 +1,137 @@
+//! Removal on servers that do not remove on condition.
+//!
+//! A removal replaces the value by a *marker*, on condition, which is the moment it happens: everyone
+//! reads a marker as absence. Then whoever placed the marker removes it, at once and without a
+//! condition. That is safe because nobody else touches a marker:
+//!
+//! - A write never replaces one: all writes carry a condition on what they found, and one that finds a
+//!   marker waits for it to go.
+//! - A removal that finds one leaves it alone; the object is gone already.
+//! - A marker whose process died stays. Whoever has seen the same marker for [`ABANDONED`] takes it
+//!   over, on condition, and removes it. Its owner is not doing so any more: it gives up after
+//!   [`REMOVE_WITHIN`]. No clocks are compared.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::object::{Condition, Current, Done, Value};
+use super::request::Call;
+use super::{Bucket, unavailable};
+use crate::storage::Result;
+
+/// How long the owner of a marker tries to remove it.
+const REMOVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long others leave a marker alone.
+const ABANDONED: Duration = Duration::from_secs(8);
+
+/// How often a writer looks whether a marker has gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+impl Bucket {
+    /// Writes whatever is there, without replacing a marker.
+    pub(super) async fn put_around_markers(
+        &self,
+        call: &Call,
+        name: &str,
+        value: &Value,
+    ) -> Result<String> {
+        loop {
+            if let Done::Yes(etag) = self.put(call, name, value, Condition::Absent).await? {
+                return Ok(etag);
+            }
+            let Some(found) = self.without_marker(call, name).await? else { continue };
+            if let Done::Yes(etag) = self.put(call, name, value, Condition::At(&found.etag)).await?
+            {
+                return Ok(etag);
+            }
+            in_time(call)?;
+        }
+    }
+
+    /// Creates; a marker counts as absence, once it has gone.
+    pub(super) async fn create_around_markers(
+        &self,
+        call: &Call,
+        name: &str,
+        value: &Value,
+    ) -> Result<Done<String>> {
+        loop {
+            if let Done::Yes(etag) = self.put(call, name, value, Condition::Absent).await? {
+                return Ok(Done::Yes(etag));
+            }
+            // What was in the way may have been a marker that has gone by now.
+            match self.head(call, name).await? {
+                Some(found) if found.is_value() => return Ok(Done::Refused),
+                Some(_) => drop(self.without_marker(call, name).await?),
+                None => {}
+            }
+            in_time(call)?;
+        }
+    }
+
+    /// Removes at this entity tag.
+    pub(super) async fn erase_at(&self, call: &Call, name: &str, etag: &str) -> Result<Done<()>> {
+        match self.put(call, name, &Value::Erased, Condition::At(etag)).await? {
+            Done::Yes(_) => self.remove_own_marker(name).await.map(Done::Yes),
+            Done::Refused => Ok(Done::Refused),
+        }
+    }
+
+    /// Removes whatever is there.
+    pub(super) async fn erase(&self, call: &Call, name: &str) -> Result<()> {
+        loop {
+            match self.head(call, name).await? {
+                Some(found) if found.is_value() => {
+                    if self.erase_at(call, name, &found.etag).await? == Done::Yes(()) {
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
+            }
+            in_time(call)?;
+        }
+    }
+
+    async fn remove_own_marker(&self, name: &str) -> Result<()> {
+        // With a time of its own: a marker must go even if the call is out of time.
+        let call = Call::within(REMOVE_WITHIN);
+        match timeout(REMOVE_WITHIN, self.delete(&call, name)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(unavailable("S3 did not answer in time")),
+        }
+    }
+
+    /// Waits until what stands there is no marker.
+    async fn without_marker(&self, call: &Call, name: &str) -> Result<Option<Current>> {
+        let mut seen: Option<(String, Instant)> = None;
+        loop {
+            let Some(found) = self.head(call, name).await? else { return Ok(None) };
+            if found.is_value() {
+                return Ok(Some(found));
+            }
+            let since = match &seen {
+                Some((etag, since)) if *etag == found.etag => *since,
+                _ => Instant::now(),
+            };
+            if since.elapsed() >= ABANDONED {
+                self.erase_at(call, name, &found.etag).await?;
+                seen = None;
+                continue;
+            }
+            seen = Some((found.etag, since));
+            in_time(call)?;
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// Fails when the time of the call is over.
+fn in_time(call: &Call) -> Result<()> {
+    if Instant::now() < call.until {
+        Ok(())
+    } else {
+        Err(unavailable("others kept changing the same object"))
+    }
+}

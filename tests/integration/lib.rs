@@ -1,0 +1,1 @@
+//! Nothing: the test target is all there is to this crate.
