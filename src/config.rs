@@ -14,8 +14,10 @@
 //! [`Config::load`] looks at the process. Opening what is configured here is left to
 //! `storage/open.rs`.
 
+mod address;
 mod auth;
 mod cli;
+mod commands;
 mod dotenv;
 mod errors;
 mod reader;
@@ -33,8 +35,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use self::address::{ADDRESSES, AddressError, StorePlace};
 pub use self::auth::{Auth, Secret};
 pub use self::cli::Flags;
+pub use self::commands::{CopyArguments, Invocation, RepairScope, VerifyArguments};
 pub use self::errors::{ConfigErrors, LoadError, Problem, Setting};
 pub use self::storage::{Aws, AwsCredentials, Durability, SqlitePath, StorageConfig};
 pub use self::table::{Group, VARIABLES, Variable, readme_table};
@@ -168,6 +172,37 @@ impl LogLevel {
     }
 }
 
+/// Where the settings of the process come from, beside its arguments.
+struct Sources {
+    file: Option<DotEnv>,
+}
+
+impl Sources {
+    fn of_process() -> Self {
+        // A working directory that is gone has no `.env` file either.
+        let file = env::current_dir().ok().and_then(|folder| dotenv::find(&folder, Path::is_file));
+        Self { file: file.map(|path| DotEnv::read(&path)) }
+    }
+
+    fn config(&self, flags: &Flags) -> Result<Config, ConfigErrors> {
+        Config::from_sources(flags, |name| env::var_os(name), self.file.as_ref())
+    }
+
+    /// The store of an address, for which the environment and the file have the rest.
+    fn place(&self, address: &str) -> Result<StorePlace, AddressError> {
+        StorePlace::from_env(address, |name| match env::var_os(name) {
+            Some(value) => Some(value.to_string_lossy().into_owned()),
+            None => self.file.as_ref().and_then(|file| file.value(name)).map(str::to_owned),
+        })
+    }
+
+    /// The store that the service would serve from.
+    fn configured(&self) -> Result<StorePlace, ConfigErrors> {
+        let Config { storage, aws, .. } = self.config(&Flags::default())?;
+        Ok(StorePlace { address: storage.mode().to_owned(), storage, aws })
+    }
+}
+
 impl Config {
     /// Reads the process: its arguments, its environment, and the `.env` file of the working
     /// directory or of the nearest parent that has one.
@@ -182,10 +217,7 @@ impl Config {
     /// with [`LoadError::report`].
     pub fn load() -> Result<Self, LoadError> {
         let flags = Flags::parse(env::args_os())?;
-        // A working directory that is gone has no `.env` file either.
-        let file = env::current_dir().ok().and_then(|folder| dotenv::find(&folder, Path::is_file));
-        let file = file.map(|path| DotEnv::read(&path));
-        Ok(Self::from_sources(&flags, |name| env::var_os(name), file.as_ref())?)
+        Ok(Sources::of_process().config(&flags)?)
     }
 
     /// Settings from `lookup`, which answers for the environment, and from the flags, which win

@@ -1,11 +1,13 @@
-//! The command line: reads the settings, opens the store, serves, drains. The only code that exits
-//! the process and the only one that writes to standard output.
+//! The command line: reads the settings, opens the store, serves, drains; or carries out a command.
+//! The only code that exits the process and the only one that writes to standard output.
+
+mod commands;
 
 use std::process::ExitCode;
 
 use larder::cache::archive::ArchiveLimits;
 use larder::cache::{Cache, Settings as CacheSettings};
-use larder::config::{Auth, Config, LogFormat, LogLevel, SqlitePath, StorageConfig};
+use larder::config::{Auth, Config, Invocation, LogFormat, LogLevel, SqlitePath, StorageConfig};
 use larder::http::{self, ApiKey, Settings, StoreInfo};
 use larder::storage::open::open;
 use tokio::net::TcpListener;
@@ -16,18 +18,26 @@ use tokio::signal::unix::{SignalKind, signal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let config = match Config::load() {
-        Ok(config) => config,
+    let invocation = match Invocation::load() {
+        Ok(invocation) => invocation,
         Err(error) => return error.report(),
     };
-    start_log(&config);
+    match &invocation {
+        Invocation::Serve(config) => start_log(config.log.level, config.log.format),
+        // What a store has to say; the result is printed.
+        Invocation::Copy(_) | Invocation::Verify(_) => start_log(LogLevel::Warn, LogFormat::Text),
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("threads could not be started: {error}")),
     };
-    match runtime.block_on(run(config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+    match invocation {
+        Invocation::Serve(config) => match runtime.block_on(run(*config)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
+        Invocation::Copy(arguments) => runtime.block_on(commands::copy::run(*arguments)),
+        Invocation::Verify(arguments) => runtime.block_on(commands::verify::run(*arguments)),
     }
 }
 
@@ -37,8 +47,8 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_log(config: &Config) {
-    let level = match config.log.level {
+fn start_log(level: LogLevel, format: LogFormat) {
+    let level = match level {
         LogLevel::Error => tracing::Level::ERROR,
         LogLevel::Warn => tracing::Level::WARN,
         LogLevel::Info => tracing::Level::INFO,
@@ -46,7 +56,7 @@ fn start_log(config: &Config) {
         LogLevel::Trace => tracing::Level::TRACE,
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
-    match config.log.format {
+    match format {
         LogFormat::Text => {
             log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
         }

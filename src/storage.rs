@@ -44,6 +44,7 @@ pub mod open;
 pub mod sorted;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod walk;
 #[cfg(all(unix, feature = "zip"))]
 pub mod zip;
 

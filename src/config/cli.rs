@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgMatches, Command};
 
+use super::commands::commands;
 use super::table::{VARIABLES, Variable};
 
 /// Where clap begins the lines of an explanation, and how long they may be after that.
@@ -14,6 +15,11 @@ const HELP_WIDTH: usize = 88;
 
 const ABOUT: &str = "\
 A cache service over HTTP, with storage in memory, on disk, in SQLite, in a ZIP archive or on S3";
+
+const USAGE: &str = "\
+larder [OPTIONS]
+       larder copy --from <STORE> --to <STORE>
+       larder verify [--store <STORE>] [--repair]";
 
 const SOURCES: &str = "\
 Every setting has a variable. A value is taken from the flag, else from the environment, else from
@@ -44,12 +50,16 @@ impl Flags {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let matches = command().try_get_matches_from(arguments)?;
+        Ok(Self::of(&command().try_get_matches_from(arguments)?))
+    }
+
+    /// The values of a command line that was parsed.
+    pub(super) fn of(matches: &ArgMatches) -> Self {
         let given = with_flag().filter_map(|(variable, _)| {
             let value = matches.get_one::<String>(variable.name)?;
             Some((variable.name, value.clone()))
         });
-        Ok(Self(given.collect()))
+        Self(given.collect())
     }
 
     pub(super) fn value(&self, variable: &Variable) -> Option<&str> {
@@ -57,14 +67,17 @@ impl Flags {
     }
 }
 
-/// The command line, one argument for each row that has a flag.
+/// The command line, one argument for each row that has a flag. Without a command it serves.
 pub(super) fn command() -> Command {
     let arguments = with_flag().map(|(variable, flag)| argument(variable, flag));
     Command::new("larder")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
-        .override_usage("larder [OPTIONS]")
+        .override_usage(USAGE)
         .args(arguments)
+        .subcommands(commands())
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
         .next_line_help(true)
         .after_help(closing())
 }

@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::sqlite::Sqlite;
 use super::zip::Zip;
 use super::{Durability, Error, Storage};
-use crate::config::{self, SqlitePath, StorageConfig};
+use crate::config::{self, SqlitePath, StorageConfig, StorePlace};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,11 @@ pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>, OpenError> {
         }
     };
     opened.map_err(|source| OpenError::Unusable { mode: config.mode(), source })
+}
+
+/// Opens the store of an address.
+pub async fn open_place(place: &StorePlace) -> Result<Arc<dyn Storage>, OpenError> {
+    open(&place.storage)
 }
 
 fn blocking(store: impl BlockingStorage) -> Arc<dyn Storage> {

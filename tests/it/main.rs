@@ -4,6 +4,7 @@
 
 mod api;
 mod command;
+mod copying;
 mod corners;
 mod golden;
 mod harness;
@@ -16,3 +17,4 @@ mod replay;
 mod service;
 mod tidy;
 mod trouble;
+mod verifying;
