@@ -17,7 +17,7 @@ use crate::storage::{self, Batch, Storage};
 
 pub mod admin;
 pub mod archive;
-mod content;
+pub(crate) mod content;
 pub mod data;
 pub mod delete;
 pub mod digest;

@@ -14,14 +14,16 @@
 //! [`Config::load`] looks at the process. Opening what is configured here is left to
 //! `storage/open.rs`.
 
+mod address;
 mod auth;
 mod cli;
+mod commands;
 mod dotenv;
 mod errors;
+mod lifecycle;
 mod reader;
 mod storage;
 mod table;
-mod task;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -34,14 +36,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use self::address::{ADDRESSES, AddressError, StorePlace};
 pub use self::auth::{Auth, Secret};
 pub use self::cli::Flags;
+pub use self::commands::{CopyArguments, Invocation, RepairScope, VerifyArguments};
 pub use self::errors::{ConfigErrors, LoadError, Problem, Setting};
+pub use self::lifecycle::LifecycleAction;
 pub use self::storage::{
     Aws, AwsCredentials, BucketOptions, Durability, S3Encryption, SqlitePath, StorageConfig,
 };
 pub use self::table::{Group, VARIABLES, Variable, readme_table};
-pub use self::task::{LifecycleAction, Task};
 
 use self::dotenv::DotEnv;
 use self::reader::{Reader, Reported};
@@ -49,8 +53,6 @@ use self::reader::{Reader, Reported};
 /// Everything the service needs to know before it starts. Read once; nothing changes while it runs.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What the program is to do.
-    pub task: Task,
     /// Where to listen. Port 0 asks the system for a free one.
     pub listen: SocketAddr,
     /// Which backend keeps the data, and where.
@@ -174,6 +176,37 @@ impl LogLevel {
     }
 }
 
+/// Where the settings of the process come from, beside its arguments.
+struct Sources {
+    file: Option<DotEnv>,
+}
+
+impl Sources {
+    fn of_process() -> Self {
+        // A working directory that is gone has no `.env` file either.
+        let file = env::current_dir().ok().and_then(|folder| dotenv::find(&folder, Path::is_file));
+        Self { file: file.map(|path| DotEnv::read(&path)) }
+    }
+
+    fn config(&self, flags: &Flags) -> Result<Config, ConfigErrors> {
+        Config::from_sources(flags, |name| env::var_os(name), self.file.as_ref())
+    }
+
+    /// The store of an address, for which the environment and the file have the rest.
+    fn place(&self, address: &str) -> Result<StorePlace, AddressError> {
+        StorePlace::from_env(address, |name| match env::var_os(name) {
+            Some(value) => Some(value.to_string_lossy().into_owned()),
+            None => self.file.as_ref().and_then(|file| file.value(name)).map(str::to_owned),
+        })
+    }
+
+    /// The store that the service would serve from.
+    fn configured(&self) -> Result<StorePlace, ConfigErrors> {
+        let Config { storage, aws, .. } = self.config(&Flags::default())?;
+        Ok(StorePlace { address: storage.mode().to_owned(), storage, aws })
+    }
+}
+
 impl Config {
     /// Reads the process: its arguments, its environment, and the `.env` file of the working
     /// directory or of the nearest parent that has one.
@@ -188,10 +221,7 @@ impl Config {
     /// with [`LoadError::report`].
     pub fn load() -> Result<Self, LoadError> {
         let flags = Flags::parse(env::args_os())?;
-        // A working directory that is gone has no `.env` file either.
-        let file = env::current_dir().ok().and_then(|folder| dotenv::find(&folder, Path::is_file));
-        let file = file.map(|path| DotEnv::read(&path));
-        Ok(Self::from_sources(&flags, |name| env::var_os(name), file.as_ref())?)
+        Ok(Sources::of_process().config(&flags)?)
     }
 
     /// Settings from `lookup`, which answers for the environment, and from the flags, which win
@@ -207,9 +237,7 @@ impl Config {
         let mut reader = Reader::new(&lookup, flags);
         let settled = Self::settle(&mut reader);
         match settled {
-            Ok(config) if reader.problems.is_empty() => {
-                Ok(Self { notes: reader.notes, task: flags.task(), ..config })
-            }
+            Ok(config) if reader.problems.is_empty() => Ok(Self { notes: reader.notes, ..config }),
             _ => Err(ConfigErrors::new(reader.problems)),
         }
     }
@@ -284,7 +312,6 @@ impl Config {
 
         let storage = storage?;
         Ok(Self {
-            task: Task::Serve,
             listen: listen?,
             storage: storage.config,
             storage_reason: storage.reason,

@@ -8,11 +8,13 @@
 //! | [`storage`] | the [`Storage`](storage::Storage) trait and its contract in ten sentences; one file a backend below it |
 //! | [`cache`] | the service: one method per operation, each of them read, plan, apply |
 //! | [`http`] | the API: one table of routes, extractors, error bodies, serving and draining |
+//! | [`check`] | is a store sound, and how it is repaired: pure judging, apart from the looking |
+//! | [`copy`] | one store into another: resumable, verified, references last |
 //! | [`config`] | environment and flags to typed settings; the only code that reads the environment |
 //! | `main` | the command line: wires the rooms up; the only code that exits the process |
 //!
-//! Dependencies point one way: `http → cache → storage → key`, with `main` and `storage::open` doing the
-//! wiring. Without the default feature `server` the crate is `key`, `storage` with the memory store, and
+//! Dependencies point one way: `http → cache → storage → key`, with `check` and `copy` beside `http`, and
+//! `main` and `storage::open` doing the wiring. Without the default feature `server` the crate is `key`, `storage` with the memory store, and
 //! `cache`: what authors of other stores need.
 //!
 //! # How a request flows
@@ -61,7 +63,11 @@
 
 pub mod cache;
 #[cfg(feature = "server")]
+pub mod check;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod copy;
 #[cfg(feature = "server")]
 pub mod http;
 pub mod key;

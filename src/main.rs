@@ -1,5 +1,7 @@
-//! The command line: reads the settings, opens the store, serves, drains. The only code that exits
-//! the process and the only one that writes to standard output.
+//! The command line: reads the settings, opens the store, serves, drains; or carries out a command.
+//! The only code that exits the process and the only one that writes to standard output.
+
+mod commands;
 
 use std::process::ExitCode;
 
@@ -7,7 +9,7 @@ use larder::cache::archive::ArchiveLimits;
 use larder::cache::redirect::Redirects;
 use larder::cache::{Cache, Settings as CacheSettings};
 use larder::config::{
-    Auth, Config, LifecycleAction, LogFormat, LogLevel, SqlitePath, StorageConfig, Task,
+    Auth, Config, Invocation, LifecycleAction, LogFormat, LogLevel, SqlitePath, StorageConfig,
 };
 use larder::http::{self, ApiKey, Settings, StoreInfo};
 use larder::storage::lifecycle::days_for;
@@ -20,25 +22,30 @@ use tokio::signal::unix::{SignalKind, signal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let config = match Config::load() {
-        Ok(config) => config,
+    let invocation = match Invocation::load() {
+        Ok(invocation) => invocation,
         Err(error) => return error.report(),
     };
-    start_log(&config);
+    match &invocation {
+        Invocation::Serve(config) | Invocation::Lifecycle(_, config) => {
+            start_log(config.log.level, config.log.format)
+        }
+        // What a store has to say; the result is printed.
+        Invocation::Copy(_) | Invocation::Verify(_) => start_log(LogLevel::Warn, LogFormat::Text),
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("threads could not be started: {error}")),
     };
-    let task = config.task;
-    let done = runtime.block_on(async {
-        match task {
-            Task::Serve => run(config).await,
-            Task::Lifecycle(action) => lifecycle(&config, action).await,
-        }
-    });
-    match done {
+    let told = |done: Result<(), String>| match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    };
+    match invocation {
+        Invocation::Serve(config) => told(runtime.block_on(run(*config))),
+        Invocation::Copy(arguments) => runtime.block_on(commands::copy::run(*arguments)),
+        Invocation::Verify(arguments) => runtime.block_on(commands::verify::run(*arguments)),
+        Invocation::Lifecycle(action, config) => told(runtime.block_on(lifecycle(&config, action))),
     }
 }
 
@@ -48,8 +55,8 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_log(config: &Config) {
-    let level = match config.log.level {
+fn start_log(level: LogLevel, format: LogFormat) {
+    let level = match level {
         LogLevel::Error => tracing::Level::ERROR,
         LogLevel::Warn => tracing::Level::WARN,
         LogLevel::Info => tracing::Level::INFO,
@@ -57,7 +64,7 @@ fn start_log(config: &Config) {
         LogLevel::Trace => tracing::Level::TRACE,
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
-    match config.log.format {
+    match format {
         LogFormat::Text => {
             log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
         }

@@ -48,6 +48,7 @@ pub mod s3;
 pub mod sorted;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod walk;
 #[cfg(all(unix, feature = "zip"))]
 pub mod zip;
 

@@ -6,6 +6,7 @@ use crate::check::{Check, Group, Needs, Outcome, Run};
 
 mod batches;
 mod concurrency;
+mod differential;
 mod expectations;
 mod faults;
 mod limits;

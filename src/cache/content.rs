@@ -199,7 +199,7 @@ pub(super) fn pretty(value: &Value<'_>, indent: usize, limit: usize) -> Result<S
     Ok(text)
 }
 
-fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {
+pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>> {
     let mut inflated = Vec::new();
     let mut rest = bytes;
     loop {

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches, Command};
 
+use super::commands::commands;
 use super::table::{VARIABLES, Variable};
-use super::task::{LifecycleAction, Task};
 
 /// Where clap begins the lines of an explanation, and how long they may be after that.
 const HELP_MARGIN: &str = "\n          ";
@@ -16,6 +15,12 @@ const HELP_WIDTH: usize = 88;
 
 const ABOUT: &str = "\
 A cache service over HTTP, with storage in memory, on disk, in SQLite, in a ZIP archive or on S3";
+
+const USAGE: &str = "\
+larder [OPTIONS]
+       larder copy --from <STORE> --to <STORE>
+       larder verify [--store <STORE>] [--repair]
+       larder lifecycle <ACTION> [OPTIONS]";
 
 const SOURCES: &str = "\
 Every setting has a variable. A value is taken from the flag, else from the environment, else from
@@ -33,10 +38,7 @@ Examples:
 
 /// What is given on the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
-    values: BTreeMap<&'static str, String>,
-    task: Task,
-}
+pub struct Flags(BTreeMap<&'static str, String>);
 
 impl Flags {
     /// Parses a command line, the name of the program first.
@@ -49,59 +51,40 @@ impl Flags {
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let matches = command().try_get_matches_from(arguments)?;
+        Ok(Self::of(&command().try_get_matches_from(arguments)?))
+    }
+
+    /// The values of a command line that was parsed.
+    pub(super) fn of(matches: &ArgMatches) -> Self {
         let given = with_flag().filter_map(|(variable, _)| {
             let value = matches.get_one::<String>(variable.name)?;
             Some((variable.name, value.clone()))
         });
-        let task = match matches.subcommand() {
-            Some((LIFECYCLE, given)) => Task::Lifecycle(lifecycle_action(given)),
-            _ => Task::Serve,
-        };
-        Ok(Self { values: given.collect(), task })
-    }
-
-    /// What is to be done.
-    pub(super) fn task(&self) -> Task {
-        self.task
+        Self(given.collect())
     }
 
     pub(super) fn value(&self, variable: &Variable) -> Option<&str> {
-        self.values.get(variable.name).map(String::as_str)
+        self.0.get(variable.name).map(String::as_str)
     }
 }
 
-/// The command line, one argument for each row that has a flag.
+/// The command line, one argument for each row that has a flag. Without a command it serves.
 pub(super) fn command() -> Command {
-    let arguments = with_flag().map(|(variable, flag)| argument(variable, flag));
     Command::new("larder")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
-        .override_usage("larder [OPTIONS] [COMMAND]")
-        .args(arguments)
-        .subcommand(lifecycle())
+        .override_usage(USAGE)
+        .args(settings())
+        .subcommands(commands())
+        .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .next_line_help(true)
         .after_help(closing())
 }
 
-const LIFECYCLE: &str = "lifecycle";
-
-/// What follows the settings, which come first: `larder --bucket-name b lifecycle show`.
-fn lifecycle() -> Command {
-    let actions = PossibleValuesParser::new(
-        LifecycleAction::ALL.map(|(name, _, about)| PossibleValue::new(name).help(about)),
-    );
-    Command::new(LIFECYCLE)
-        .about("The rules by which a bucket removes what is old (mode s3)")
-        .arg(Arg::new("action").required(true).value_parser(actions))
-}
-
-fn lifecycle_action(given: &ArgMatches) -> LifecycleAction {
-    let name = given.get_one::<String>("action");
-    let found =
-        LifecycleAction::ALL.iter().find(|(action, ..)| name.is_some_and(|name| name == action));
-    found.map_or(LifecycleAction::Show, |(_, action, _)| *action)
+/// One argument for each row of the table that has a flag.
+pub(super) fn settings() -> impl Iterator<Item = Arg> {
+    with_flag().map(|(variable, flag)| argument(variable, flag))
 }
 
 fn with_flag() -> impl Iterator<Item = (&'static Variable, &'static str)> {

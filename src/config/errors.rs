@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use super::address::AddressError;
 use super::table::Variable;
 
 /// Status of the process when the settings are wrong; the same as for a command line that does not
@@ -151,6 +152,9 @@ pub enum LoadError {
     /// The settings are wrong.
     #[error(transparent)]
     Settings(#[from] ConfigErrors),
+    /// An argument of a command is wrong.
+    #[error(transparent)]
+    Address(#[from] AddressError),
 }
 
 impl LoadError {
@@ -167,8 +171,8 @@ impl LoadError {
                     _ => ExitCode::from(EXIT_USAGE),
                 }
             }
-            Self::Settings(errors) => {
-                eprintln!("larder: {errors}");
+            Self::Settings(_) | Self::Address(_) => {
+                eprintln!("larder: {self}");
                 ExitCode::from(EXIT_USAGE)
             }
         }

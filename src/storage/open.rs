@@ -14,7 +14,7 @@ use super::zip::Zip;
 use super::{Durability, Error, Storage};
 #[cfg(feature = "s3")]
 use crate::config::S3Encryption;
-use crate::config::{self, Aws, SqlitePath, StorageConfig};
+use crate::config::{self, Aws, SqlitePath, StorageConfig, StorePlace};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,11 @@ pub async fn open(config: &StorageConfig, aws: &Aws) -> Result<Opened, OpenError
         }
     };
     opened.map_err(|source| OpenError::Unusable { mode: config.mode(), source })
+}
+
+/// Opens the store of an address.
+pub async fn open_place(place: &StorePlace) -> Result<Arc<dyn Storage>, OpenError> {
+    Ok(open(&place.storage, &place.aws).await?.storage)
 }
 
 fn blocking(store: impl BlockingStorage) -> Opened {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::service::{self, Service};
 
-fn larder() -> Command {
+/// The binary, with nothing of the machine's settings.
+pub fn larder() -> Command {
     service::larder(&std::env::temp_dir())
 }
 

@@ -30,7 +30,10 @@ pub fn local_disk(home: &Path) -> Arc<dyn Storage> {
 }
 
 pub fn sqlite(home: &Path) -> Arc<dyn Storage> {
-    let file = home.join("cache.sqlite");
+    sqlite_at(&home.join("cache.sqlite"))
+}
+
+pub fn sqlite_at(file: &Path) -> Arc<dyn Storage> {
     Arc::new(Blocking::new(Sqlite::open(file, Durability::Relaxed).expect("a store")))
 }
 

@@ -4,6 +4,7 @@
 
 mod api;
 mod command;
+mod copying;
 mod corners;
 #[cfg(feature = "s3")]
 #[path = "../support/fake_s3.rs"]
@@ -21,3 +22,4 @@ mod s3;
 mod service;
 mod tidy;
 mod trouble;
+mod verifying;

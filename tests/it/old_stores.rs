@@ -32,21 +32,24 @@ async fn check(client: &Client, base: &str, name: &str, expected: &Value) {
     assert_eq!((reply.status.as_u16(), reply.body), (200, wanted), "{base}/{form}{name}");
 }
 
+/// Puts a store that the Python service wrote into a folder.
+pub type Unpack = fn(&Path);
+
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-fn unpack_tree(home: &Path) {
+pub fn unpack_tree(home: &Path) {
     let archive = data("local-disk.tar");
     let unpacked = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(home).status();
     assert!(unpacked.expect("tar runs").success());
 }
 
-fn copy_database(home: &Path) {
+pub fn copy_database(home: &Path) {
     std::fs::copy(data("cache.sqlite"), home.join("cache.sqlite")).expect("a copy");
 }
 
-fn copy_archive(home: &Path) {
+pub fn copy_archive(home: &Path) {
     std::fs::copy(data("cache.zip"), home.join("cache.zip")).expect("a copy");
 }
 

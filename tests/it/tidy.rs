@@ -50,6 +50,11 @@ fn dependencies_point_one_way() {
     let cache = sources("src/cache");
     none_of(&cache, &["axum", "tokio", "crate::http", "crate::config", "StatusCode"]);
     none_of(&cache, &["storage::memory", "storage::disk", "storage::sqlite", "storage::s3"]);
+    for beside in ["src/check", "src/copy"] {
+        let found = sources(beside);
+        none_of(&found, &["axum", "tokio", "crate::http", "crate::config", "indicatif"]);
+        none_of(&found, &["storage::memory", "storage::disk", "storage::sqlite", "storage::s3"]);
+    }
     let storage: Vec<_> = sources("src/storage")
         .into_iter()
         .filter(|(path, _)| !path.ends_with("storage/open.rs"))

@@ -1,6 +1,7 @@
 //! Histories of many operations on related names, against the model.
 
 use super::check;
+use super::differential::service_as_over_memory;
 use crate::bench::Bench;
 use crate::check::{Check, Outcome};
 use crate::ops::Mix;
@@ -30,6 +31,12 @@ pub(super) const CHECKS: &[Check] = &[
         "A history with restarts loses what it may lose by the store's promise, and nothing else",
         "sentence 10",
         restarts,
+    ),
+    check(
+        "M-05",
+        "The service over the store and over memory give the same answers, step by step, and keep the same files",
+        "sentences 1 to 8; module cache",
+        service_as_over_memory,
     ),
 ];
 

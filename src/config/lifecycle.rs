@@ -1,14 +1,4 @@
-//! What the program is to do.
-
-/// What the program is to do with its settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Task {
-    /// Serve until it is stopped.
-    #[default]
-    Serve,
-    /// Look after the rules by which a bucket removes what is old, and end.
-    Lifecycle(LifecycleAction),
-}
+//! What can be done about the rules by which a bucket removes what is old.
 
 /// What is done about rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
