@@ -22,6 +22,18 @@ test-client *flags:
     cargo build --release
     tests/client/run {{flags}}
 
+# The Python service and the binary take turns on one store of each kind. Needs Python 3.12 and the
+# package index, and for the bucket an S3 server in LARDER_TEST_S3_ENDPOINT.
+test-turns *flags:
+    cargo build --release
+    tests/turns/run {{flags}}
+
+# The commands of the deployment guides in docs/, as they stand there. S3 in LARDER_TEST_S3_ENDPOINT;
+# says what it needs, and what is left out with `--without NEED`.
+docs-check *flags:
+    cargo build --release
+    docs/run {{flags}}
+
 # Thousands of generated requests, held to the OpenAPI document. Needs Python and the package index.
 test-fuzz *flags:
     cargo build --release

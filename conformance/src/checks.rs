@@ -14,6 +14,7 @@ mod model;
 mod names;
 mod namespaces;
 mod promises;
+mod readers;
 mod restart;
 mod time;
 mod values;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Check> {
         batches::CHECKS,
         expectations::CHECKS,
         concurrency::CHECKS,
+        readers::CHECKS,
         restart::CHECKS,
         faults::CHECKS,
         limits::CHECKS,

@@ -100,6 +100,7 @@ pub(crate) fn watched(
     };
     match receiver.recv_timeout(patience) {
         Ok(Ok(())) => Verdict::Pass,
+        Ok(Err(failure)) if failure.not_checked => Verdict::NotChecked(failure.what),
         Ok(Err(failure)) => Verdict::Fail(failure),
         Err(mpsc::RecvTimeoutError::Timeout) => Verdict::Fail(Failure::new(format!(
             "a call has not come back: the check hangs after {patience:?}"

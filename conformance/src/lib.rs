@@ -51,6 +51,7 @@
 //!
 //! What a store says in [`Promises`](larder::storage::Promises) is tested, and so is the opposite of
 //! what it does not say: a store that does not promise to survive a restart must be empty after one.
+//! (Only that a batch *never* leaves a part of itself cannot be shown by trying; reports say so.)
 //! What cannot be tried on a store is listed as `ignored` with the reason, and again at the end of
 //! the run under `not checked`; no check passes without having tried.
 //!

@@ -132,6 +132,8 @@ pub struct Failure {
     pub program: Option<String>,
     /// The run could not tell: what the check needs did not come up often enough.
     pub inconclusive: bool,
+    /// The check found nothing to try on this store, for the reason given.
+    pub not_checked: bool,
 }
 
 impl Failure {
@@ -142,7 +144,12 @@ impl Failure {
 
     /// A run that could not tell.
     pub fn inconclusive(what: impl Into<String>) -> Self {
-        Self { what: what.into(), program: None, inconclusive: true }
+        Self { what: what.into(), inconclusive: true, ..Self::default() }
+    }
+
+    /// A check that found nothing to try.
+    pub fn not_checked(why: impl Into<String>) -> Self {
+        Self { what: why.into(), not_checked: true, ..Self::default() }
     }
 
     /// Says what was being done.

@@ -96,12 +96,14 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
         Err(TestError::Fail(reason, program)) => {
             let program = pruned(bench, mix, program);
             keep(bench, &program);
-            let again = run(bench, mix, &program, &mut Coverage::default());
+            let again = run(bench, mix, &program, &mut Coverage::default()).and_then(|()| {
+                run_looking(bench, mix, &program, &mut Coverage::default(), Looks::All)
+            });
             let what = again.err().map_or_else(
                 || format!("{reason} (but not when the program was run again)"),
                 |failure| failure.what,
             );
-            Err(Failure { what, program: Some(program.to_string()), inconclusive: false })
+            Err(Failure { what, program: Some(program.to_string()), ..Failure::default() })
         }
         Err(TestError::Abort(reason)) => Err(Failure::inconclusive(reason.to_string())),
     }
@@ -111,6 +113,11 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
 /// the least it draws, and does not look into the middle of what is left.
 fn pruned(bench: &Bench, mix: Mix, program: Program) -> Program {
     let mut program = program;
+    let run = |program: &Program, looks| {
+        let answer = run_looking(bench, mix, program, &mut Coverage::default(), looks);
+        answer.is_err_and(|failure| !failure.inconclusive)
+    };
+    let looks = if run(&program, Looks::All) { Looks::All } else { Looks::Some };
     // A store that is slow, or fails by chance, is not asked forever.
     let mut left = 500;
     let mut fails = |program: &Program| {
@@ -118,8 +125,7 @@ fn pruned(bench: &Bench, mix: Mix, program: Program) -> Program {
             return false;
         }
         left -= 1;
-        let answer = run(bench, mix, program, &mut Coverage::default());
-        answer.is_err_and(|failure| !failure.inconclusive)
+        run(program, looks)
     };
     loop {
         let smaller = program.smaller().find(&mut fails);
@@ -128,13 +134,38 @@ fn pruned(bench: &Bench, mix: Mix, program: Program) -> Program {
     }
 }
 
+/// How often everything there is to see is compared while a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// Now and then, in a different way each time.
+    Some,
+    /// After every operation in every way, so that it does not depend on the number of an operation
+    /// what is seen after it.
+    All,
+}
+
 /// Runs one program on a new store.
 pub(crate) fn run(bench: &Bench, mix: Mix, program: &Program, coverage: &mut Coverage) -> Outcome {
+    run_looking(bench, mix, program, coverage, Looks::Some)
+}
+
+fn run_looking(
+    bench: &Bench,
+    mix: Mix,
+    program: &Program,
+    coverage: &mut Coverage,
+    looks: Looks,
+) -> Outcome {
     let mut run = Run::start(bench, mix, program)?;
     for (nth, op) in program.0.iter().enumerate() {
         run.op(op, coverage).map_err(|failure| failure.during(format!("{op}")))?;
-        if nth % 3 == 2 {
-            run.whole(nth).map_err(|failure| failure.during(format!("after {op}")))?;
+        let ways = match looks {
+            Looks::Some if nth % 3 != 2 => continue,
+            Looks::Some => nth..nth + 1,
+            Looks::All => 0..LIMITS.len(),
+        };
+        for way in ways {
+            run.whole(way).map_err(|failure| failure.during(format!("after {op}")))?;
         }
     }
     run.whole(program.0.len()).map_err(|failure| failure.during("in the end"))?;
@@ -317,7 +348,7 @@ impl<'a> Run<'a> {
         spaces.dedup();
         for namespace in spaces {
             let prefix = namespace.everything();
-            let limit = [1000, 1, 2, 3, 5][nth % 5];
+            let limit = LIMITS[nth % LIMITS.len()];
             let flat = handle.walk(&prefix, Depth::All, limit)?;
             self.model.walked(&prefix, Depth::All, &flat)?;
             let children = handle.walk(&prefix, Depth::Children, limit)?;
@@ -345,6 +376,9 @@ impl Op {
     }
 }
 
+/// The lengths of pages in which everything is listed, in turns.
+const LIMITS: [usize; 5] = [1000, 1, 2, 3, 5];
+
 /// Runs the programs that failed before.
 fn replay_kept(bench: &Bench, mix: Mix) -> Outcome {
     let Some(path) = &bench.regressions else { return Ok(()) };
@@ -352,7 +386,8 @@ fn replay_kept(bench: &Bench, mix: Mix) -> Outcome {
     for program in text.split("\n\n").filter(|program| !program.trim().is_empty()) {
         let program = Program::parse(program)
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        run(bench, Mix { handles: 2, ..mix }, &program, &mut Coverage::default()).map_err(
+        let mix = Mix { handles: 2, ..mix };
+        run_looking(bench, mix, &program, &mut Coverage::default(), Looks::All).map_err(
             |failure| Failure {
                 program: Some(program.to_string()),
                 ..failure.during("a program that failed before")

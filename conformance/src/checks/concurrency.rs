@@ -333,7 +333,7 @@ impl Recorder {
                     return Err(Failure {
                         what: format!("what was seen of key {place} has no order"),
                         program: Some(linear::draw(&events)),
-                        inconclusive: false,
+                        ..Failure::default()
                     });
                 }
                 linear::Verdict::TooLong => {

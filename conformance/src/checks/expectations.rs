@@ -1,7 +1,7 @@
 //! Expectations: a guarded write happens when its guard holds, and only then.
 
 use larder::key::Key;
-use larder::storage::{Expect, Version};
+use larder::storage::{Batch, Error, Expect, Version};
 
 use super::check;
 use crate::bench::{Bench, Handle, conflict_on, key, space};
@@ -94,6 +94,12 @@ pub(super) const CHECKS: &[Check] = &[
         "Guards look at their own key, not at its folder or at keys below",
         "sentence 7",
         own_key,
+    ),
+    check(
+        "E-21",
+        "Expectations hold whatever the size of the value and of the batch",
+        "sentence 4",
+        whatever_the_size,
     ),
 ];
 
@@ -384,6 +390,45 @@ fn second_loses(bench: &Bench) -> Outcome {
     refused(&two, &place, "loser", Expect::At(version.clone()))?;
     refused(&one, &place, "winner", Expect::At(version))?;
     two.holds(&place, Some(b"winner"))
+}
+
+fn whatever_the_size(bench: &Bench) -> Outcome {
+    let (_home, store) = bench.fresh()?;
+    let large = vec![b'l'; bench.limits.value_bytes.min(3 << 20)];
+    let place = key("team", "large");
+    store.put_if(&place, large.clone(), Expect::Absent)?;
+    let version = store.version(&place)?;
+    let stat = store.stat(&place)?.map(|stat| stat.version);
+    ensure!(stat.as_ref() == Some(&version), "get gives {version:?}, stat {stat:?}");
+    for expect in [Expect::Absent, Expect::At(Version::from("no store made this"))] {
+        let answer = store.put_if(&place, vec![b'x'; large.len()], expect.clone());
+        ensure!(
+            matches!(answer, Err(Error::Conflict { .. })),
+            "{} bytes guarded by {expect:?} gave {answer:?}",
+            large.len()
+        );
+    }
+    store.holds(&place, Some(&large))?;
+    // One guard that fails among many changes that would not.
+    for count in [150, bench.many(1_200)] {
+        for at in [0, count / 2, count - 1] {
+            let mut batch = Batch::new(&space("team"));
+            for nth in 0..count {
+                let expect = if nth == at { Expect::Any } else { Expect::Absent };
+                let guarded = key("team", &format!("many/{count}/{nth}"));
+                match expect {
+                    Expect::Any => batch.put_if(place.clone(), "no", Expect::Absent),
+                    expect => batch.put_if(guarded, "no", expect),
+                }
+            }
+            let answer = store.apply(batch);
+            ensure!(
+                matches!(&answer, Err(Error::Conflict { key }) if *key == place),
+                "a guard that fails as number {at} of {count} gave {answer:?}"
+            );
+        }
+    }
+    store.holds_exactly(&space("team"), &[(place, large.into())])
 }
 
 fn own_key(bench: &Bench) -> Outcome {

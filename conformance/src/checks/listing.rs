@@ -350,7 +350,11 @@ fn after_key(bench: &Bench) -> Outcome {
 
 fn after_folder(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
-    let all = put_all(&store, "team", &["a", "a/b", "a/z/z", "a-b", "a0", "b/c", "b", "c"])?;
+    let all = put_all(
+        &store,
+        "team",
+        &["a", "a/b", "a/z/z", "a/ÿ", "a/中/x", "a/😀", "a-b", "a0", "b/c", "b", "c"],
+    )?;
     let prefix = space("team").everything();
     for name in ["a", "b", "0", "z", "a-b", "aa", "a/z"] {
         let cursor = Cursor::Folder(folder("team", name));

@@ -89,7 +89,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         "N-18",
-        "Hundreds of namespaces are listed whole and stay apart",
+        "More than a thousand namespaces are listed whole and stay apart",
         "Storage::namespaces",
         many,
     ),
@@ -498,7 +498,7 @@ fn interleaved(bench: &Bench) -> Outcome {
 
 fn many(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
-    let count = bench.many(600);
+    let count = bench.many(1_050);
     for n in 0..count {
         store.put(&key(&format!("n{n}"), "data/x"), format!("{n}"))?;
     }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::check;
+use super::{check, only};
 use crate::bench::{Bench, key, space};
-use crate::check::{Check, Outcome};
+use crate::check::{Check, Needs, Outcome};
 use crate::ensure;
 use crate::report::Failure;
 
@@ -29,6 +29,13 @@ pub(super) const CHECKS: &[Check] = &[
         "A dropped handle takes nothing with it while another is held",
         "sentence 2",
         dropped_handle,
+    ),
+    only(
+        Needs::NotAtomic,
+        "P-07",
+        "A store whose batches never leave a part of themselves promises so",
+        "Promises::atomic_batches",
+        |_| Err(Failure::not_checked("that it never happens cannot be shown by trying")),
     ),
 ];
 

@@ -47,6 +47,8 @@ pub(crate) enum Flaw {
     RewritesOnOpen,
     /// Does not look at what other processes wrote until it writes itself.
     SeesOwnOnly,
+    /// Goes on counting versions from the highest that is in use when it is opened.
+    CountsInUse,
     /// Does not compare what it reads with its sum.
     NoSum,
 }
@@ -132,6 +134,11 @@ impl Journal {
                 waiting: Vec::new(),
             }),
         };
+        if flaw == Flaw::CountsInUse {
+            let mut inner = journal.lock();
+            inner.catch_up(flaw)?;
+            inner.count = inner.objects.values().map(|(_, version)| *version).max().unwrap_or(0);
+        }
         if flaw == Flaw::DropsLast {
             let mut inner = journal.lock();
             inner.file.lock()?;

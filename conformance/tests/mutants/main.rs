@@ -123,6 +123,12 @@ const FLAWS: &[(Flaw, &str, &str, &str)] = &[
     (Flaw::ClaimsNotShared, "ClaimsNotShared", "X-10", "promises not to be shared, and is"),
     (Flaw::StaleLock, "StaleLock", "X-11", "a lock file outlives its process"),
     (Flaw::ForgetsDeletes, "ForgetsDeletes", "X-12", "deletions are not written"),
+    (
+        Flaw::CountsInUse,
+        "CountsInUse",
+        "X-14",
+        "versions are counted from the highest in use when opened",
+    ),
     (Flaw::NoSum, "NoSum", "F-11", "damaged values are given as they are"),
     (Flaw::FoldsInFile, "FoldsInFile", "X-13", "names are folded in the file"),
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -141,7 +141,9 @@ impl State {
     fn holds(&self, bug: Bug, change: &Change, earlier: Option<&Change>, handle: u64) -> bool {
         let at = place(bug, change.key());
         let delete = matches!(change, Change::Delete { .. });
+        let large = matches!(change, Change::Put { bytes, .. } if bytes.len() > 1 << 20);
         if bug == Bug::GuardIgnored
+            || (bug == Bug::LargeUnguarded && large)
             || (bug == Bug::GuardedDeleteIgnored && delete)
             || self.stuck.contains(&at)
         {
@@ -849,6 +851,13 @@ impl Storage for Broken {
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
-        Ok(listing::namespaces(self))
+        static LISTING: AtomicUsize = AtomicUsize::new(0);
+        let others = LISTING.fetch_add(1, Ordering::SeqCst);
+        if self.bug() == Bug::ListersShare {
+            gap(30);
+        }
+        let found = listing::namespaces(self);
+        LISTING.fetch_sub(1, Ordering::SeqCst);
+        Ok(if self.bug() == Bug::ListersShare && others > 0 { Vec::new() } else { found })
     }
 }

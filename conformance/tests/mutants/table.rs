@@ -200,6 +200,8 @@ bugs! {
     DeleteRace "C-10" "deleting compares first and deletes later",
     ListGap "C-11" "a key being overwritten is not listed",
     LockAcrossAwait "C-12" "a lock is held while waiting for a turn",
+    ListersShare "C-20" "listings that run at once share how far they have read",
+    LargeUnguarded "E-21" "guards of values over a megabyte are not looked at",
     OpenRace "C-13" "handles opened at once may be different stores",
     LockOrder "C-14" "keys are locked in the order given",
     LoserLeaves "C-15" "unguarded changes are written before the guards are looked at",

@@ -304,8 +304,10 @@ impl Tree {
         Ok(())
     }
 
+    /// The root, opened anew: a duplicate would share the place up to which its names were read with
+    /// every other listing of it.
     fn open_root(&self) -> Result<OwnedFd> {
-        self.root.try_clone().map_err(failed("open", ""))
+        open_folder(&self.root, ".").map_err(failed("open", ""))
     }
 }
 

@@ -1,4 +1,4 @@
-"""The reference server, in memory mode, as a child process."""
+"""The reference server as a child process: in memory mode, unless settings say otherwise."""
 
 import contextlib
 import sys
@@ -15,13 +15,13 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 
 
 @contextlib.contextmanager
-def running():
+def running(settings=None):
     port = server.free_port()
     environment = server.clean_environment() | {
         "CACHE__SERVICE__STORAGE_MODE": "memory",
         "FAST_API__AUTH__API_KEY__NAME": server.KEY_NAME,
         "FAST_API__AUTH__API_KEY__VALUE": server.KEY_VALUE,
-    }
+    } | (settings or {})
     base_url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(port)]
     with server.running(command, environment, f"{base_url}/info/health") as process:
