@@ -57,7 +57,7 @@ const DIFFERENCES: &[(Only, &str, &str)] = &[
     (Larder, "GET /auth/set-cookie-form answers 200 text/html", PAGE),
     (Upstream, "GET /console answers 200 application/json", REDIRECT),
     (Larder, "GET /console answers 307 nothing", REDIRECT),
-    (Larder, "GET /{namespace}/retrieve/*/binary takes query redirect, optional: boolean", SIGNED),
+    (Larder, "GET /{namespace}/retrieve/*/binary takes query redirect, optional: boolean*", SIGNED),
     (Larder, "GET /{namespace}/retrieve/*/binary answers 307 nothing", SIGNED),
     (Upstream, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/json", BYTES),
     (Larder, "GET /{namespace}/zip/{cache_id}/*retrieve* answers 200 application/*", BYTES),

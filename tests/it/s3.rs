@@ -318,7 +318,7 @@ async fn readers_of_large_contents_are_sent_to_the_bucket_if_they_ask() {
             let address = reply.headers["location"].to_str().expect("text");
             let start = format!("{}/bucket/team/data/direct/", server.url());
             assert!(address.starts_with(&start), "{address}");
-            assert!(address.contains(&format!("/{}.binary?", text("cache_id"))), "{address}");
+            assert!(address.contains(&format!("/{}.bin?", text("cache_id"))), "{address}");
             assert!(address.contains("X-Amz-Expires=77"), "{address}");
             assert!(address.contains("X-Amz-Signature="), "{address}");
         }
