@@ -29,6 +29,21 @@ impl Place {
         matches!(self.config, StorageConfig::Memory { .. })
     }
 
+    /// Fails unless there is something to open.
+    pub(super) fn is_there(&self) -> Result<(), String> {
+        let (path, is, what) = match &self.config {
+            StorageConfig::LocalDisk { root, .. } => (root, root.is_dir(), "folder"),
+            StorageConfig::Sqlite { path: SqlitePath::File(path), .. } => {
+                (path, path.is_file(), "database")
+            }
+            StorageConfig::Zip { path, .. } => (path, path.is_file(), "archive"),
+            StorageConfig::Memory { .. }
+            | StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }
+            | StorageConfig::S3 { .. } => return Ok(()),
+        };
+        if is { Ok(()) } else { Err(format!("{self}: there is no {what} {}", path.display())) }
+    }
+
     /// Opens it as the service does. Blocks.
     pub(super) fn open(&self) -> Result<Arc<dyn Storage>, String> {
         let opened = runtime().block_on(open(&self.config, &self.aws));
