@@ -199,7 +199,7 @@ impl Battery {
                 (
                     "takes",
                     format!(
-                        "keys of {} bytes, values of {} bytes",
+                        "keys of {} bytes; the largest value tried has {} bytes",
                         limits.key_bytes, limits.value_bytes
                     ),
                 ),
