@@ -40,11 +40,12 @@ use clap::Parser as _;
 use crate::api;
 use crate::check::Check;
 use crate::execute::{self, Told};
-use crate::report::{self, Finding, Report};
+use crate::report::{self, Finding, Report, Target};
 use crate::run::{Battery, Settings, remove_homes};
 use cli::{Arguments, Clear, Command, Run};
 use guest::Guests;
 use interrupt::{Ending, Signals};
+use place::Place;
 use progress::Progress;
 
 /// Could not run: bad usage, nothing there, a report that could not be written.
@@ -120,7 +121,8 @@ impl Subject {
         self.halt(Duration::from_secs(5));
         let left = self.clean_up();
         let clear = run.subject.clear(self.run_name().unwrap_or_default());
-        let notes = left_behind(&left, &clear).into_iter().collect();
+        let place = run.subject.store.as_ref().and_then(Place::note);
+        let notes = place.into_iter().chain(left_behind(&left, &clear)).collect();
         match self {
             Self::Store(battery, guests) => {
                 let mut report = battery.report(findings);
@@ -149,7 +151,7 @@ fn clear_run(clear: &Clear) -> Result<bool, String> {
     let left = match (&clear.subject.store, &clear.subject.http) {
         (Some(place), _) => {
             // Whoever judges may be wrong about the address; a store is not made to be cleared.
-            place.is_there()?;
+            place.is_there().map_err(|why| format!("{place}: {why}"))?;
             Guests::of_run(place.clone(), run.clone(), false).clean_up()
         }
         (None, Some(_)) => {
@@ -168,7 +170,11 @@ fn clear_run(clear: &Clear) -> Result<bool, String> {
 }
 
 fn all(run: &Run) -> Vec<Check> {
-    if run.subject.http.is_some() { api::all() } else { crate::checks::all() }
+    match (&run.subject.store, &run.subject.http) {
+        (Some(_), _) => crate::checks::all(),
+        (None, Some(_)) => api::all(),
+        (None, None) => [crate::checks::all(), api::all()].concat(),
+    }
 }
 
 fn list(run: &Run) -> Result<bool, String> {
@@ -191,7 +197,11 @@ fn chosen<'a>(run: &Run, checks: &'a [Check]) -> Result<Vec<&'a Check>, String> 
 }
 
 fn judge(run: &Run) -> Result<bool, String> {
+    if run.subject.store.is_none() && run.subject.http.is_none() {
+        return Err("say --store or --http; --help shows how".into());
+    }
     let targets = run.targets()?;
+    report::check(&targets)?;
     let checks = all(run);
     let chosen = chosen(run, &checks)?;
     let signals = Signals::catch()?;
@@ -232,7 +242,12 @@ fn judge(run: &Run) -> Result<bool, String> {
     progress.done();
     let report = subject.report(findings, run);
     remove_homes(&homes);
-    let mut out = io::stdout().lock();
+    // Where a report is standard output, nothing else is.
+    let mut out: Box<dyn io::Write> = if targets.iter().any(Target::is_stdout) {
+        Box::new(io::stderr().lock())
+    } else {
+        Box::new(io::stdout().lock())
+    };
     let counts = report.counts();
     let _ = report::findings(&mut out, &report);
     let _ = writeln!(
@@ -247,12 +262,19 @@ fn judge(run: &Run) -> Result<bool, String> {
     drop(out);
     let clean = report.is_clean();
     report::write(&[report], &targets)?;
+    if counts.passed + counts.failed == 0 {
+        return Err("nothing was checked, for the reasons above".into());
+    }
     Ok(clean)
 }
 
 fn open(run: &Run, settings: Settings) -> Result<Subject, String> {
     match (&run.subject.store, &run.subject.http) {
         (Some(place), _) => {
+            if !run.create {
+                let refused = |why| format!("{place}: {why}; --create makes it");
+                place.is_there().map_err(refused)?;
+            }
             let guests = Guests::new(place.clone(), run.kill)?;
             let subject = guest::subject(&guests);
             let battery =

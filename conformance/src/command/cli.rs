@@ -16,11 +16,14 @@ Examples:
   larder-conformance run --http http://127.0.0.1:8080 --list
 
 Everything happens in namespaces made up for the run, which are cleared in the end, after failures,
-on Ctrl-C and on SIGTERM as well. Nothing else is written, changed or deleted. What could not be cleared
-is named, with the command that clears it.
+on Ctrl-C and on SIGTERM as well. Nothing else is written, changed or deleted, and nothing is made that
+is not there, unless --create says so. What could not be cleared is named, with the command that clears it.
 
 Exit status: 0 every property that was checked holds; 1 violations were found; 2 could not run (bad
-usage, nothing there, a report that could not be written); 130 interrupted; 143 terminated.";
+usage, nothing there, nothing that could be checked, a report that could not be written); 130 interrupted; 143 terminated.";
+
+const RUN: &str = "larder-conformance run <--store <URL>|--http <URL>> [OPTIONS] [FILTER]...";
+const CLEAR: &str = "larder-conformance clear <--store <URL>|--http <URL>> <RUN>";
 
 /// Holds a store or a server that already runs to the storage contract of Larder, without hurting
 /// what is there.
@@ -34,9 +37,10 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the checks and reports.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, override_usage = RUN)]
     Run(Run),
     /// Clears what a run that was killed has left.
+    #[command(override_usage = CLEAR)]
     Clear(Clear),
 }
 
@@ -53,11 +57,17 @@ pub(super) struct Where {
     pub(super) http: Option<String>,
 
     /// The name of the server's key header.
-    #[arg(long, value_name = "NAME", default_value = "X-API-Key", requires = "http")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "X-API-Key",
+        requires = "http",
+        conflicts_with = "store"
+    )]
     api_key_name: String,
 
     /// The server's key.
-    #[arg(long, value_name = "KEY", requires = "http")]
+    #[arg(long, value_name = "KEY", requires = "http", conflicts_with = "store")]
     api_key: Option<String>,
 }
 
@@ -80,8 +90,12 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) subject: Where,
 
+    /// Makes the store if there is none; it stays.
+    #[arg(long, requires = "store", conflicts_with = "http")]
+    pub(super) create: bool,
+
     /// Asks the checks that kill a writer in the middle of a write of a store that holds data too.
-    #[arg(long, requires = "store")]
+    #[arg(long, requires = "store", conflicts_with = "http")]
     pub(super) kill: bool,
 
     /// All randomness comes from this number; `random` draws one.
@@ -104,7 +118,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "FORM=FILE,…")]
     report: Vec<String>,
 
-    /// Lists the properties and checks nothing.
+    /// Lists the properties and checks nothing; those of stores and of servers, unless one is given.
     #[arg(long)]
     pub(super) list: bool,
 
