@@ -9,7 +9,9 @@
 //! # What a run touches
 //!
 //! Everything happens in namespaces made up for the run (`lc-`, six random characters, more) and these
-//! are cleared in the end: after failures and on Ctrl-C as well. What could not be cleared is named.
+//! are cleared in the end: after failures, on Ctrl-C and on SIGTERM as well. What could not be cleared is
+//! named, with the command that clears it. A run that was killed leaves what it had; its namespaces are
+//! named when it begins, and `larder-conformance clear` takes that name.
 //!
 //! With `--store` the battery is a guest in the store that is there: where a check asks for a new
 //! store it gets namespaces that nobody has, and where it asks which namespaces there are it is told of
@@ -21,6 +23,7 @@
 
 mod cli;
 mod guest;
+mod interrupt;
 mod place;
 mod progress;
 
@@ -28,18 +31,21 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Parser as _;
 
 use crate::api;
-use crate::bench::runtime;
 use crate::check::Check;
 use crate::execute::{self, Told};
-use crate::report::{self, Finding, Report};
-use crate::run::{Battery, Settings};
-use cli::{Arguments, Command, Run};
+use crate::report::{self, Finding, Report, Target};
+use crate::run::{Battery, Settings, remove_homes};
+use cli::{Arguments, Clear, Command, Run};
 use guest::Guests;
+use interrupt::{Ending, Signals};
+use place::Place;
 use progress::Progress;
 
 /// Could not run: bad usage, nothing there, a report that could not be written.
@@ -53,8 +59,11 @@ pub fn main() -> ExitCode {
         let subjects = guest::for_worker(&name);
         return crate::worker::serve_if_asked(&subjects).unwrap_or(ExitCode::from(NOT_RUN));
     }
-    let Command::Run(run) = Arguments::parse().command;
-    let outcome = if run.list { list(&run) } else { judge(&run) };
+    let outcome = match Arguments::parse().command {
+        Command::Run(run) if run.list => list(&run),
+        Command::Run(run) => judge(&run),
+        Command::Clear(clear) => clear_run(&clear),
+    };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -82,6 +91,23 @@ impl Subject {
         }
     }
 
+    /// What the names of the run's namespaces begin with; a store made for the run has no others.
+    fn run_name(&self) -> Option<&str> {
+        match self {
+            Self::Store(_, guests) if guests.place().is_private() => None,
+            Self::Store(_, guests) => Some(guests.run_name()),
+            Self::Server(battery) => Some(battery.run_name()),
+        }
+    }
+
+    /// Ends the calls of all checks; how many are still under way after so long comes back.
+    fn halt(&self, patience: Duration) -> usize {
+        match self {
+            Self::Store(_, guests) => guests.halt(patience),
+            Self::Server(battery) => battery.halt(patience),
+        }
+    }
+
     /// Clears what the run has made; what could not be cleared comes back.
     fn clean_up(&self) -> Vec<String> {
         match self {
@@ -91,25 +117,64 @@ impl Subject {
     }
 
     fn report(&self, findings: Vec<Finding>, run: &Run) -> Report {
+        // Checks that hang may call again.
+        self.halt(Duration::from_secs(5));
+        let left = self.clean_up();
+        let clear = run.subject.clear(self.run_name().unwrap_or_default());
+        let place = run.subject.store.as_ref().and_then(Place::note);
+        let notes = place.into_iter().chain(left_behind(&left, &clear)).collect();
         match self {
             Self::Store(battery, guests) => {
-                let left = guests.clean_up();
                 let mut report = battery.report(findings);
                 report.subject = guests.place().to_string();
                 report.about.insert(0, ("how", guests.manner().to_owned()));
-                report.again = run.again();
-                if !left.is_empty() {
-                    report.notes.push(format!("left behind: {}", left.join(", ")));
-                }
-                report
+                Report { again: run.again(), notes, ..report }
             }
-            Self::Server(battery) => Report { again: run.again(), ..battery.report(findings) },
+            Self::Server(battery) => {
+                Report { again: run.again(), notes, ..battery.report(findings) }
+            }
         }
     }
 }
 
+/// What is said of namespaces that could not be cleared.
+fn left_behind(left: &[String], clear: &str) -> Option<String> {
+    const SHOWN: usize = 12;
+    let shown = left.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = left.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!left.is_empty()).then(|| format!("left behind: {shown}{more}\nclear it with: {clear}"))
+}
+
+fn clear_run(clear: &Clear) -> Result<bool, String> {
+    let run = &clear.run.0;
+    let left = match (&clear.subject.store, &clear.subject.http) {
+        (Some(place), _) => {
+            // Whoever judges may be wrong about the address; a store is not made to be cleared.
+            place.is_there().map_err(|why| format!("{place}: {why}"))?;
+            Guests::of_run(place.clone(), run.clone(), false).clean_up()
+        }
+        (None, Some(_)) => {
+            let server = clear.subject.server()?;
+            api::Battery::connect_as(server, Settings::default(), run.clone())?.clean_up()
+        }
+        (None, None) => return Err("say --store or --http".into()),
+    };
+    match left_behind(&left, &clear.subject.clear(run)) {
+        Some(text) => {
+            let _ = writeln!(io::stderr(), "{text}");
+            Ok(false)
+        }
+        None => Ok(true),
+    }
+}
+
 fn all(run: &Run) -> Vec<Check> {
-    if run.http.is_some() { api::all() } else { crate::checks::all() }
+    match (&run.subject.store, &run.subject.http) {
+        (Some(_), _) => crate::checks::all(),
+        (None, Some(_)) => api::all(),
+        (None, None) => [crate::checks::all(), api::all()].concat(),
+    }
 }
 
 fn list(run: &Run) -> Result<bool, String> {
@@ -132,28 +197,57 @@ fn chosen<'a>(run: &Run, checks: &'a [Check]) -> Result<Vec<&'a Check>, String> 
 }
 
 fn judge(run: &Run) -> Result<bool, String> {
+    if run.subject.store.is_none() && run.subject.http.is_none() {
+        return Err("say --store or --http; --help shows how".into());
+    }
     let targets = run.targets()?;
+    report::check(&targets)?;
     let checks = all(run);
     let chosen = chosen(run, &checks)?;
-    let subject = Arc::new(open(run)?);
+    let signals = Signals::catch()?;
+    let settings = settings(run);
+    let homes = settings.homes.clone();
+    let subject = Arc::new(open(run, settings)?);
     let stop = Arc::new(AtomicBool::new(false));
+    if let Some(name) = subject.run_name().filter(|_| !run.quiet) {
+        let _ = writeln!(io::stderr(), "all namespaces of this run begin with {name}-");
+    }
     let progress = Arc::new(Progress::new(chosen.len(), run.quiet));
-    on_interrupt(&subject, &stop, &progress);
+    let (ended, over) = mpsc::channel();
+    signals.watch(Ending {
+        subject: Arc::clone(&subject),
+        stop: Arc::clone(&stop),
+        over,
+        progress: Arc::clone(&progress),
+        homes: homes.clone(),
+        clear: run.subject.clear(subject.run_name().unwrap_or_default()),
+    });
     // A server is asked one thing at a time: what two checks do to each other is neither's finding.
-    let usual = if run.http.is_some() { 1 } else { execute::usual_threads() };
+    let usual = if run.subject.http.is_some() { 1 } else { execute::usual_threads() };
     let threads = run.threads.unwrap_or(usual);
     let hold = |check: &Check| subject.run(check);
     let findings = execute::all(&hold, &chosen, threads, &stop, &mut |told| match told {
+        // What fails since it may call no more says nothing.
+        _ if stop.load(Ordering::Relaxed) => {}
         Told::Began(check) => progress.began(check),
         Told::Ended(finding) => progress.ended(finding),
     });
     if stop.load(Ordering::Relaxed) {
         // The interrupt clears up and ends the process.
-        std::thread::sleep(Duration::from_secs(60));
+        let _ = ended.send(());
+        loop {
+            thread::park();
+        }
     }
     progress.done();
     let report = subject.report(findings, run);
-    let mut out = io::stdout().lock();
+    remove_homes(&homes);
+    // Where a report is standard output, nothing else is.
+    let mut out: Box<dyn io::Write> = if targets.iter().any(Target::is_stdout) {
+        Box::new(io::stderr().lock())
+    } else {
+        Box::new(io::stdout().lock())
+    };
     let counts = report.counts();
     let _ = report::findings(&mut out, &report);
     let _ = writeln!(
@@ -168,31 +262,27 @@ fn judge(run: &Run) -> Result<bool, String> {
     drop(out);
     let clean = report.is_clean();
     report::write(&[report], &targets)?;
+    if counts.passed + counts.failed == 0 {
+        return Err("nothing was checked, for the reasons above".into());
+    }
     Ok(clean)
 }
 
-fn open(run: &Run) -> Result<Subject, String> {
-    let settings = settings(run);
-    match (&run.store, &run.http) {
+fn open(run: &Run, settings: Settings) -> Result<Subject, String> {
+    match (&run.subject.store, &run.subject.http) {
         (Some(place), _) => {
+            if !run.create {
+                let refused = |why| format!("{place}: {why}; --create makes it");
+                place.is_there().map_err(refused)?;
+            }
             let guests = Guests::new(place.clone(), run.kill)?;
             let subject = guest::subject(&guests);
             let battery =
                 Battery::new(subject, settings).map_err(|failure| format!("{place}: {failure}"))?;
             Ok(Subject::Store(battery, guests))
         }
-        (None, Some(base)) => {
-            if !base.starts_with("http://") {
-                return Err(format!(
-                    "{base}: only http:// is spoken here; put a proxy in front of TLS"
-                ));
-            }
-            let server = api::Server::new(base);
-            let server = match &run.api_key {
-                Some(key) => server.with_key(&run.api_key_name, key),
-                None => server,
-            };
-            api::Battery::connect(server, settings).map(Subject::Server)
+        (None, Some(_)) => {
+            api::Battery::connect(run.subject.server()?, settings).map(Subject::Server)
         }
         (None, None) => Err("say --store or --http".into()),
     }
@@ -207,29 +297,4 @@ fn settings(run: &Run) -> Settings {
         patience: defaults.patience.max(Duration::from_secs(run.patience)) + extra,
         ..defaults
     }
-}
-
-/// On Ctrl-C: begin nothing more, clear up, say what is left, end.
-fn on_interrupt(subject: &Arc<Subject>, stop: &Arc<AtomicBool>, progress: &Arc<Progress>) {
-    let (subject, stop, progress) = (Arc::clone(subject), Arc::clone(stop), Arc::clone(progress));
-    runtime().spawn(async move {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return;
-        }
-        stop.store(true, Ordering::Relaxed);
-        // A thread that may wait for answers, which this one may not.
-        let _ = std::thread::spawn(move || {
-            progress.done();
-            let mut out = io::stderr().lock();
-            let _ = writeln!(out, "interrupted; clearing up …");
-            // Checks under way still write: twice, with a pause, catches what they leave.
-            subject.clean_up();
-            std::thread::sleep(Duration::from_millis(500));
-            let left = subject.clean_up();
-            if !left.is_empty() {
-                let _ = writeln!(out, "left behind: {}", left.join(", "));
-            }
-            std::process::exit(130);
-        });
-    });
 }

@@ -130,6 +130,8 @@ pub mod wrappers;
 
 mod bench;
 mod execute;
+#[cfg(feature = "http")]
+mod gate;
 mod model;
 mod names;
 mod ops;

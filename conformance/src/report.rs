@@ -15,8 +15,9 @@ mod junit;
 mod text;
 mod write;
 
+pub(crate) use text::summary_of;
 pub use text::{findings, summary};
-pub use write::{Form, Target, write};
+pub use write::{Form, Target, check, write};
 
 /// One subject held to the contract.
 #[derive(Debug, Clone)]

@@ -59,6 +59,16 @@ fn in_memory() -> Option<PathBuf> {
     None
 }
 
+/// Removes the homes that this process has made and not removed, as those of checks that hang.
+#[cfg(feature = "command")]
+pub(crate) fn remove_homes(homes: &std::path::Path) {
+    let own = format!("larder-conformance-{}-", std::process::id());
+    let Ok(all) = std::fs::read_dir(homes) else { return };
+    for home in all.flatten().filter(|home| home.file_name().to_string_lossy().starts_with(&own)) {
+        let _ = std::fs::remove_dir_all(home.path());
+    }
+}
+
 impl Settings {
     /// The defaults, changed by `LARDER_CONFORMANCE_SEED` (a number, or `random`),
     /// `LARDER_CONFORMANCE_CASES` and `LARDER_CONFORMANCE_HOMES` (a directory).
@@ -189,7 +199,7 @@ impl Battery {
                 (
                     "takes",
                     format!(
-                        "keys of {} bytes, values of {} bytes",
+                        "keys of {} bytes; the largest value tried has {} bytes",
                         limits.key_bytes, limits.value_bytes
                     ),
                 ),

@@ -77,6 +77,7 @@ pub fn main(subjects: Vec<AnySubject>, folder: &str) -> ExitCode {
         };
         let targets = std::env::var("LARDER_CONFORMANCE_REPORT").unwrap_or_default();
         let targets = Target::parse_all(&targets)?;
+        report::check(&targets)?;
         let reports = run(&subjects, &options, &settings)?;
         report::write(&reports, &targets)?;
         Ok(reports)
@@ -133,7 +134,14 @@ fn run(
             .iter()
             .filter(|check| !options.ignored && options.wants(&name(subject, check)))
             .collect();
+        let filtered_out = checks.len() - chosen.len();
         if chosen.is_empty() {
+            // What libtest says when a filter leaves nothing: tests of that name may be elsewhere.
+            let _ = writeln!(
+                out,
+                "\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; \
+                 {filtered_out} filtered out; finished in 0.00s"
+            );
             continue;
         }
         let battery = Battery::new(subject.clone(), settings.clone())
@@ -160,7 +168,7 @@ fn run(
             };
         });
         let report = battery.report(findings);
-        let _ = report::summary(&mut out, &report);
+        let _ = report::summary_of(&mut out, &report, filtered_out);
         reports.push(report);
     }
     Ok(reports)

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
+use std::path::Path;
 
 use larder::key::Key;
 use larder::storage::{Batch, Depth, Error, Expect, List, Version};
@@ -95,7 +97,7 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
         Ok(()) => Ok(()),
         Err(TestError::Fail(reason, program)) => {
             let program = pruned(bench, mix, program);
-            keep(bench, &program);
+            let kept = keep(bench, &program);
             let again = run(bench, mix, &program, &mut Coverage::default()).and_then(|()| {
                 run_looking(bench, mix, &program, &mut Coverage::default(), Looks::All)
             });
@@ -103,7 +105,7 @@ fn draw(bench: &Bench, mix: Mix, cases: u32, round: u8, coverage: &RefCell<Cover
                 || format!("{reason} (but not when the program was run again)"),
                 |failure| failure.what,
             );
-            Err(Failure { what, program: Some(program.to_string()), ..Failure::default() })
+            Err(Failure { what, program: Some(format!("{program}{kept}")), ..Failure::default() })
         }
         Err(TestError::Abort(reason)) => Err(Failure::inconclusive(reason.to_string())),
     }
@@ -390,29 +392,36 @@ fn replay_kept(bench: &Bench, mix: Mix) -> Outcome {
         run_looking(bench, mix, &program, &mut Coverage::default(), Looks::All).map_err(
             |failure| Failure {
                 program: Some(program.to_string()),
-                ..failure.during("a program that failed before")
+                ..failure.during(format!("a program of {} that failed before", path.display()))
             },
         )?;
     }
     Ok(())
 }
 
-/// Keeps a program that failed, so that it is run first from now on.
-fn keep(bench: &Bench, program: &Program) {
-    let Some(path) = &bench.regressions else { return };
+/// Keeps a program that failed, so that it is run first from now on. What became of it, as a remark.
+fn keep(bench: &Bench, program: &Program) -> String {
+    let Some(path) = &bench.regressions else { return String::new() };
+    match keep_in(path, program) {
+        Ok(()) => format!("# kept in {}, and run first from now on\n", path.display()),
+        // A read-only checkout still gets the program in the failure's text.
+        Err(error) => format!("# could not be kept in {}: {error}\n", path.display()),
+    }
+}
+
+fn keep_in(path: &Path, program: &Program) -> io::Result<()> {
     let kept = fs::read_to_string(path).unwrap_or_else(|_| {
         "# Programs that failed once, smallest form; they are run before any others. Keep this file.\n\n"
             .into()
     });
     let text = program.to_string();
     if kept.contains(&text) {
-        return;
+        return Ok(());
     }
     let mut kept = kept;
     let _ = writeln!(kept, "{text}");
     if let Some(folder) = path.parent() {
-        let _ = fs::create_dir_all(folder);
+        fs::create_dir_all(folder)?;
     }
-    // A read-only checkout still gets the program in the failure's text.
-    let _ = fs::write(path, kept);
+    fs::write(path, kept)
 }

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use larder::key::Key;
 use larder::storage::{Batch, Error, Expect, Version};
@@ -184,9 +184,27 @@ impl Task {
     }
 }
 
+/// The processes under way; `None` when no more are to be started.
+static UNDER_WAY: Mutex<Option<Vec<Weak<Mutex<Child>>>>> = Mutex::new(Some(Vec::new()));
+
+/// Ends all processes, and lets none be started any more: they write as checks do.
+#[cfg(feature = "command")]
+pub(crate) fn end_all() {
+    let all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for child in all.iter().flatten().filter_map(Weak::upgrade) {
+        end(&child);
+    }
+}
+
+fn end(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 /// Another process with a handle on the store.
 pub(crate) struct Worker {
-    child: Child,
+    child: Arc<Mutex<Child>>,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
@@ -196,6 +214,11 @@ impl Worker {
     pub(crate) fn start(bench: &Bench, home: &Home, task: Task) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::new(format!("failed to start a process: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
+        // Held while the process is started, so that none is forgotten.
+        let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(all) = &mut *under_way else {
+            return Err(Failure::new("the run has ended; no process is started"));
+        };
         let mut child = Command::new(program)
             .env(SUBJECT, bench.subject.name())
             .env(HOME, home.path())
@@ -208,6 +231,9 @@ impl Worker {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("a process without pipes"));
         };
+        let child = Arc::new(Mutex::new(child));
+        all.retain(|child| child.strong_count() > 0);
+        all.push(Arc::downgrade(&child));
         Ok(Self { child, to, from: BufReader::new(from) })
     }
 
@@ -228,7 +254,7 @@ impl Worker {
 
     /// Ends it as the kernel ends a process: at once, wherever it is.
     pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
     /// Waits until it is gone, and says how many writes it acknowledged until then.
@@ -237,15 +263,14 @@ impl Worker {
         while let Some(line) = self.line() {
             acknowledged += u64::from(line.starts_with("ack"));
         }
-        let _ = self.child.wait();
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait();
         acknowledged
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&self.child);
     }
 }
 

@@ -8,7 +8,12 @@ mod serve;
 use std::sync::Arc;
 
 use larder::http::{ApiKey, Settings};
+use larder::storage::Durability;
+use larder::storage::blocking::Blocking;
+use larder::storage::disk::Disk;
 use larder::storage::memory::Memory;
+use larder::storage::sqlite::Sqlite;
+use larder::storage::zip::Zip;
 use larder_conformance::api::{self, Battery, Server};
 use larder_conformance::report::{Report, Verdict, summary};
 use larder_conformance::run;
@@ -52,6 +57,28 @@ fn the_service_keeps_every_property_and_is_left_as_it_was() {
     assert_eq!(report.counts().not_checked, 0, "{}", shown(&report));
     assert_eq!(report.notes, Vec::<String>::new());
     assert_eq!(ask("/admin/storage/files/in/?recursive=true"), before);
+}
+
+/// The stores that keep what they are given, which take other paths through the same calls.
+#[test]
+fn the_service_keeps_every_property_on_every_embedded_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let relaxed = Durability::Relaxed;
+    let stores: [(&str, Arc<dyn larder::storage::Storage>); 3] = [
+        ("local_disk", Arc::new(Blocking::new(Disk::open(at("disk"), relaxed).unwrap()))),
+        ("sqlite", Arc::new(Blocking::new(Sqlite::open(at("cache.db"), relaxed).unwrap()))),
+        ("zip", Arc::new(Blocking::new(Zip::open(at("cache.zip"), relaxed).unwrap()))),
+    ];
+    for (name, store) in stores {
+        let served = Served::start(keyed(Arc::clone(&store)));
+        let report = battery(&served, 0).run_all();
+        assert!(report.is_clean(), "{name}: {}", shown(&report));
+        assert_eq!(report.counts().not_checked, 0, "{name}: {}", shown(&report));
+        assert_eq!(report.notes, Vec::<String>::new(), "{name}");
+        let left = served.wait(store.namespaces()).unwrap();
+        assert!(left.is_empty(), "{name}: {left:?}");
+    }
 }
 
 #[test]

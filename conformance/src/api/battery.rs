@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "command")]
+use std::time::Duration;
 use std::time::SystemTime;
 
 use super::case::Api;
@@ -9,6 +11,7 @@ use super::client::Client;
 use super::spaces::Spaces;
 use crate::check::{Check, Offers, Run};
 use crate::execute::{self, finding, mix, watched};
+use crate::gate::Gate;
 use crate::report::{Finding, Report, Verdict};
 use crate::run::Settings;
 
@@ -49,6 +52,8 @@ pub struct Battery {
     settings: Settings,
     offers: Offers,
     spaces: Arc<Spaces>,
+    /// What the calls of the checks go through; those that clear up do not.
+    gate: Arc<Gate>,
     started: SystemTime,
 }
 
@@ -60,7 +65,16 @@ impl Battery {
     /// It does not answer, or not as a server of this API, or the key is wrong: nothing can be said of
     /// such a server, so this is no finding.
     pub fn connect(server: Server, settings: Settings) -> Result<Self, String> {
-        let client = Client::new(server.clone());
+        Self::connect_as(server, settings, crate::run_name())
+    }
+
+    /// The same, with the name of a run that may have been before.
+    pub(crate) fn connect_as(
+        server: Server,
+        settings: Settings,
+        run: String,
+    ) -> Result<Self, String> {
+        let client = Client::new(server.clone(), Arc::default());
         let ask = |path: &str| client.get(path).map_err(|failure| failure.what);
         let health = ask("/info/health")?;
         match health.status {
@@ -86,8 +100,9 @@ impl Battery {
             test_data_routes: clearing(&client, &nowhere),
             ..Offers::default()
         };
-        let spaces = Arc::new(Spaces::new(Client::new(server.clone()), offers.test_data_routes));
-        Ok(Self { server, version, settings, offers, spaces, started: SystemTime::now() })
+        let spaces = Arc::new(Spaces::new(client, run, offers.test_data_routes));
+        let gate = Arc::default();
+        Ok(Self { server, version, settings, offers, spaces, gate, started: SystemTime::now() })
     }
 
     /// Why a check is not asked of this server, if it is not.
@@ -114,7 +129,7 @@ impl Battery {
     fn attempt(&self, check: &Check, run: fn(&Api) -> crate::check::Outcome) -> Verdict {
         let mine = Arc::new(Mutex::default());
         let api = Api {
-            client: Client::new(self.server.clone()),
+            client: Client::new(self.server.clone(), Arc::clone(&self.gate)),
             spaces: Arc::clone(&self.spaces),
             mine: Arc::clone(&mine),
             seed: mix(self.settings.seed, check.number),
@@ -146,6 +161,19 @@ impl Battery {
     /// Clears everything the run has made and not yet cleared; what could not be cleared comes back.
     pub fn clean_up(&self) -> Vec<String> {
         self.spaces.clear_all()
+    }
+
+    /// Ends the calls of all checks: none begins any more. How many are still under way after so long
+    /// comes back.
+    #[cfg(feature = "command")]
+    pub(crate) fn halt(&self, patience: Duration) -> usize {
+        self.gate.shut(patience)
+    }
+
+    /// What the names of all namespaces of the run begin with.
+    #[cfg(feature = "command")]
+    pub(crate) fn run_name(&self) -> &str {
+        self.spaces.run()
     }
 
     /// A report of findings made elsewhere. Clears up first, to say what was left behind.

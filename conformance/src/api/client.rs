@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -12,6 +12,7 @@ use ureq::http::{Method, Request};
 
 use super::battery::Server;
 use crate::ensure;
+use crate::gate::{ENDED, Gate};
 use crate::report::{Failure, chain};
 
 /// How long an answer may take. Slower is a failure, of the server or of the way to it.
@@ -174,11 +175,13 @@ fn escape(text: &str, plain: &[u8]) -> String {
 pub(crate) struct Client {
     agent: ureq::Agent,
     server: Server,
+    gate: Arc<Gate>,
     log: Mutex<Vec<String>>,
 }
 
 impl Client {
-    pub(crate) fn new(server: Server) -> Self {
+    /// A client whose calls go through this gate.
+    pub(crate) fn new(server: Server, gate: Arc<Gate>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
@@ -190,12 +193,12 @@ impl Client {
             .user_agent(concat!("larder-conformance/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        Self { agent: config.into(), server, log: Mutex::default() }
+        Self { agent: config.into(), server, gate, log: Mutex::default() }
     }
 
     /// The same server, called with another key or none.
     pub(crate) fn with_key(&self, key: Option<(String, String)>) -> Self {
-        Self::new(Server { key, ..self.server.clone() })
+        Self::new(Server { key, ..self.server.clone() }, Arc::clone(&self.gate))
     }
 
     pub(crate) fn key(&self) -> Option<&(String, String)> {
@@ -237,6 +240,7 @@ impl Client {
         path: &str,
         body: Body<'_>,
     ) -> Result<(u16, Option<String>, Vec<u8>), String> {
+        let _inside = self.gate.enter().ok_or(ENDED)?;
         let told = |error: ureq::Error| chain(&error);
         let method: Method = method.parse().map_err(|_| format!("not a method: {method}"))?;
         let mut request =

@@ -9,6 +9,7 @@ use super::client::{Body, Client, Reply};
 use super::content::Content;
 use crate::check::Outcome;
 use crate::ensure;
+use crate::gate::until_gone;
 use crate::report::Failure;
 
 /// The strategies an entry can be stored with.
@@ -21,15 +22,21 @@ pub(crate) struct Spaces {
     client: Client,
     run: String,
     next: AtomicUsize,
+    /// All names that were given out and are not known to be clear.
     used: Mutex<BTreeSet<String>>,
     /// Whether the server clears a namespace in one call.
     at_once: bool,
 }
 
 impl Spaces {
-    pub(super) fn new(client: Client, at_once: bool) -> Self {
-        let next = AtomicUsize::new(0);
-        Self { client, run: crate::run_name(), next, used: Mutex::default(), at_once }
+    pub(super) fn new(client: Client, run: String, at_once: bool) -> Self {
+        Self { client, run, next: AtomicUsize::new(0), used: Mutex::default(), at_once }
+    }
+
+    /// What every name begins with.
+    #[cfg(feature = "command")]
+    pub(super) fn run(&self) -> &str {
+        &self.run
     }
 
     /// A new name. They are all of one length, so that none begins another.
@@ -51,16 +58,44 @@ impl Spaces {
         }
     }
 
-    /// Clears all that are left; what could not be cleared comes back.
+    /// Clears all that are left, those that the server knows of as well; what could not be cleared comes
+    /// back.
     pub(super) fn clear_all(&self) -> Vec<String> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.clear(&used.into_iter().collect::<Vec<_>>());
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        until_gone(|| self.clear_once())
     }
 
-    fn clear_one(&self, name: &str) -> Outcome {
+    /// Clears what there is, and names what was not clear before.
+    fn clear_once(&self) -> Vec<String> {
+        let mut names = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A check that hangs may write on in a namespace that was clear once, so the server is asked.
+        let own = format!("{}-", self.run);
+        let unknown = |failure: Failure| format!("what begins with {own} ({})", failure.what);
+        let mut found = Vec::new();
+        match self.client.get("/namespaces/list") {
+            // Nobody answers: the others are not asked, each with the patience of a call.
+            Err(failure) => return names.into_iter().chain([unknown(failure)]).collect(),
+            Ok(reply) => match reply.is(200).and_then(|all| all.texts()) {
+                Ok(all) => names.extend(all.into_iter().filter(|name| name.starts_with(&own))),
+                Err(failure) => found.push(unknown(failure)),
+            },
+        }
+        for name in names {
+            match self.clear_one(&name) {
+                Ok(was_clear) => {
+                    self.used.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+                    found.extend((!was_clear).then_some(name));
+                }
+                Err(failure) => found.push(format!("{name} ({})", failure.what)),
+            }
+        }
+        found
+    }
+
+    /// Clears one; whether nothing was listed in it.
+    fn clear_one(&self, name: &str) -> Result<bool, Failure> {
         self.client.begin();
         let list = format!("/{name}/file-ids");
+        let was_clear = self.client.get(&list)?.is(200)?.texts()?.is_empty();
         if self.at_once {
             let _ = self.client.delete(&format!("/test-data/clear/{name}"))?;
         }
@@ -70,7 +105,7 @@ impl Spaces {
         }
         let left = self.client.get(&list)?.is(200)?.texts()?;
         ensure!(left.is_empty(), "{name} still holds {left:?}");
-        Ok(())
+        Ok(was_clear)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::key::{Key, MAX_KEY_BYTES, MAX_NAMESPACE_CHARS, Namespace, Prefix, RelPath};
@@ -17,6 +18,8 @@ use larder::storage::{
 use super::place::Place;
 use crate::bench::runtime;
 use crate::check::Check;
+use crate::gate::{ENDED, Gate, Inside, until_gone};
+use crate::report::chain;
 use crate::subject::{AnySubject, InProcess, Limits, Opened, Subject};
 
 /// What a guest's names are longer than those that the checks chose.
@@ -40,6 +43,8 @@ pub(super) struct Guests {
     open: Mutex<Open>,
     /// Names that had to be cut short, by what they were cut to.
     cut: Mutex<HashMap<String, String>>,
+    /// What the calls of the checks go through; those that clear up do not.
+    gate: Arc<Gate>,
 }
 
 impl Guests {
@@ -58,8 +63,23 @@ impl Guests {
         Ok(Self::of_run(guests.place.clone(), guests.run.clone(), kill || is_empty))
     }
 
-    fn of_run(place: Place, run: String, kill: bool) -> Arc<Self> {
-        Arc::new(Self { place, run, kill, open: Mutex::default(), cut: Mutex::default() })
+    /// The namespaces of a run that may have been before.
+    pub(super) fn of_run(place: Place, run: String, kill: bool) -> Arc<Self> {
+        let (open, cut, gate) = (Mutex::default(), Mutex::default(), Arc::default());
+        Arc::new(Self { place, run, kill, open, cut, gate })
+    }
+
+    /// What the names of all namespaces of the run begin with.
+    pub(super) fn run_name(&self) -> &str {
+        &self.run
+    }
+
+    /// Ends the calls of all checks, those of other processes too: none begins any more. How many are
+    /// still under way after so long comes back.
+    pub(super) fn halt(&self, patience: Duration) -> usize {
+        let under_way = self.gate.shut(patience);
+        crate::worker::end_all();
+        under_way
     }
 
     pub(super) fn place(&self) -> &Place {
@@ -131,14 +151,16 @@ impl Guests {
             return Vec::new();
         }
         let own = format!("{}-", self.run);
-        let all = self.place.open().or_else(|error| {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.1.as_ref().and_then(Weak::upgrade).ok_or(error)
-        });
-        match all {
-            Ok(store) => runtime().block_on(clear(&*store, |name| name.starts_with(&own))),
-            Err(error) => vec![format!("all namespaces that begin with {own} ({error})")],
-        }
+        until_gone(|| {
+            let all = self.place.open().or_else(|error| {
+                let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+                open.1.as_ref().and_then(Weak::upgrade).ok_or(error)
+            });
+            match all {
+                Ok(store) => runtime().block_on(clear(&*store, |name| name.starts_with(&own))),
+                Err(error) => vec![format!("what begins with {own} ({error})")],
+            }
+        })
     }
 
     /// The namespace in the store that stands for one of a home.
@@ -156,19 +178,20 @@ impl Guests {
     }
 }
 
-/// Deletes what these namespaces hold; those that could not be emptied come back.
+/// Deletes what these namespaces hold; those that held something come back, with what went wrong.
 async fn clear(store: &dyn Storage, own: impl Fn(&str) -> bool) -> Vec<String> {
     let all = match store.namespaces().await {
         Ok(all) => all,
         Err(error) => return vec![format!("the run's namespaces ({error})")],
     };
-    let mut left = Vec::new();
+    let mut found = Vec::new();
     for namespace in all.iter().filter(|namespace| own(namespace.as_str())) {
-        if let Err(error) = empty(store, namespace).await {
-            left.push(format!("{namespace} ({error})"));
-        }
+        found.push(match empty(store, namespace).await {
+            Ok(()) => namespace.to_string(),
+            Err(error) => format!("{namespace} ({})", chain(&error)),
+        });
     }
-    left
+    found
 }
 
 async fn empty(store: &dyn Storage, namespace: &Namespace) -> Result<()> {
@@ -194,6 +217,11 @@ struct Guest {
 }
 
 impl Guest {
+    /// Every call begins with this.
+    fn enter(&self) -> Result<Inside> {
+        self.guests.gate.enter().ok_or_else(|| trouble(ENDED.to_owned()))
+    }
+
     fn key_in(&self, key: &Key) -> Result<Key> {
         let namespace = self.guests.inside(&self.prefix, &key.namespace())?;
         let path = RelPath::parse(key.path()).map_err(|error| trouble(error.to_string()))?;
@@ -291,14 +319,17 @@ impl Storage for Guest {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Object>> {
+        let _inside = self.enter()?;
         self.store.get(&self.key_in(key)?).await
     }
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
+        let _inside = self.enter()?;
         self.store.stat(&self.key_in(key)?).await
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {
+        let _inside = self.enter()?;
         let namespace = batch.namespace().clone();
         let mut inside = Batch::new(&self.guests.inside(&self.prefix, &namespace)?);
         for step in batch.into_steps() {
@@ -318,6 +349,7 @@ impl Storage for Guest {
     }
 
     async fn list(&self, query: List) -> Result<Page> {
+        let _inside = self.enter()?;
         let namespace = query.prefix.namespace().clone();
         let inside = self.guests.inside(&self.prefix, &namespace)?;
         let after = match &query.after {
@@ -347,6 +379,7 @@ impl Storage for Guest {
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
+        let _inside = self.enter()?;
         let own = format!("{}_", self.prefix);
         let mut names = Vec::new();
         for namespace in self.store.namespaces().await? {
@@ -384,6 +417,7 @@ impl Subject for Visited {
     }
 
     async fn open(&self, home: &Path) -> Opened {
+        let _inside = self.guests.gate.enter().ok_or(ENDED)?;
         let (guests, at) = (Arc::clone(&self.guests), home.to_owned());
         // Opening a store blocks.
         let entered = std::thread::spawn(move || guests.enter(&at)).join();
@@ -404,7 +438,7 @@ impl Subject for Visited {
 }
 
 /// A memory store, which nobody else can have.
-struct Private(&'static str, InProcess<Memory>);
+struct Private(&'static str, InProcess<Memory>, Arc<Gate>);
 
 impl Subject for Private {
     fn name(&self) -> &'static str {
@@ -412,6 +446,7 @@ impl Subject for Private {
     }
 
     async fn open(&self, home: &Path) -> Opened {
+        let _inside = self.2.enter().ok_or(ENDED)?;
         Ok(self.1.open(home, Memory::new))
     }
 
@@ -429,7 +464,7 @@ pub(super) fn subject(guests: &Arc<Guests>) -> AnySubject {
     // One name for each run of the program.
     let name: &'static str = Box::leak(name.into_boxed_str());
     if guests.place.is_private() {
-        return AnySubject::new(Private(name, InProcess::new()));
+        return AnySubject::new(Private(name, InProcess::new(), Arc::clone(&guests.gate)));
     }
     AnySubject::new(Visited { name, guests: Arc::clone(guests) })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use larder::config::{Aws, Config, Durability, Flags, SqlitePath, StorageConfig};
 use larder::storage::Storage;
-use larder::storage::open::open;
+use larder::storage::open::{OpenError, open};
 
 use crate::bench::runtime;
 use crate::report::chain;
@@ -21,6 +21,8 @@ pub(crate) struct Place {
     config: StorageConfig,
     /// The way to buckets; without settings of its own, the one the AWS tools take.
     aws: Aws,
+    /// Why the service would take this store, where its variables decide.
+    reason: Option<String>,
 }
 
 impl Place {
@@ -29,10 +31,44 @@ impl Place {
         matches!(self.config, StorageConfig::Memory { .. })
     }
 
+    /// What is to be said of a store that the service's variables name.
+    pub(super) fn note(&self) -> Option<String> {
+        let reason = self.reason.as_deref()?;
+        let mode = self.config.mode();
+        Some(if self.is_private() {
+            format!(
+                "the variables name a {mode} store ({reason}): a new one was judged, made for this run; \
+                 whatever a service holds in memory was not looked at"
+            )
+        } else {
+            format!("the variables name a {mode} store ({reason})")
+        })
+    }
+
+    /// Fails unless there is something to open.
+    pub(super) fn is_there(&self) -> Result<(), String> {
+        let (path, is, what) = match &self.config {
+            StorageConfig::LocalDisk { root, .. } => (root, root.is_dir(), "folder"),
+            StorageConfig::Sqlite { path: SqlitePath::File(path), .. } => {
+                (path, path.is_file(), "database")
+            }
+            StorageConfig::Zip { path, .. } => (path, path.is_file(), "archive"),
+            StorageConfig::Memory { .. }
+            | StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }
+            | StorageConfig::S3 { .. } => return Ok(()),
+        };
+        if is { Ok(()) } else { Err(format!("there is no {what} {}", path.display())) }
+    }
+
     /// Opens it as the service does. Blocks.
     pub(super) fn open(&self) -> Result<Arc<dyn Storage>, String> {
         let opened = runtime().block_on(open(&self.config, &self.aws));
-        opened.map(|opened| opened.storage).map_err(|error| chain(&error))
+        opened.map(|opened| opened.storage).map_err(|error| match (&self.reason, error) {
+            // The variable is spoken of where a variable was read.
+            (None, OpenError::Unusable { source, .. }) => chain(&source),
+            (None, OpenError::NotYet { mode }) => format!("this build has no {mode} store"),
+            (_, error) => chain(&error),
+        })
     }
 }
 
@@ -53,7 +89,12 @@ impl FromStr for Place {
             if matches!(config.storage, StorageConfig::Sqlite { path: SqlitePath::InMemory, .. }) {
                 return Err(NOBODYS.into());
             }
-            return Ok(Self { text: text.to_owned(), config: config.storage, aws: config.aws });
+            return Ok(Self {
+                text: text.to_owned(),
+                config: config.storage,
+                aws: config.aws,
+                reason: Some(config.storage_reason),
+            });
         }
         let (scheme, rest) =
             text.split_once(':').ok_or("no store's address; say memory:, disk:/path, …")?;
@@ -79,6 +120,6 @@ impl FromStr for Place {
             }
             _ => return Err(format!("no store is called {scheme}:")),
         };
-        Ok(Self { text: text.to_owned(), config, aws: Aws::default() })
+        Ok(Self { text: text.to_owned(), config, aws: Aws::default(), reason: None })
     }
 }

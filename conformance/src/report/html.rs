@@ -100,6 +100,7 @@ fn subject(page: &mut String, nth: usize, report: &Report) -> fmt::Result {
     for note in &report.notes {
         writeln!(page, "<p class=\"note\">{}</p>", Esc(note))?;
     }
+    failures(page, nth, report)?;
     groups(page, nth, report)?;
     choice(page, nth, counts)?;
     for group in present(report) {
@@ -139,8 +140,31 @@ fn present(report: &Report) -> Vec<Group> {
     all.filter(|group| report.findings.iter().any(|finding| finding.group == *group)).collect()
 }
 
-fn of(report: &Report, group: Group) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(move |finding| finding.group == group)
+/// The findings of a group, by number: `H-02` before `H-10`.
+fn of(report: &Report, group: Group) -> Vec<&Finding> {
+    sorted(report.findings.iter().filter(|finding| finding.group == group))
+}
+
+fn sorted<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<&'a Finding> {
+    let mut findings: Vec<_> = findings.collect();
+    findings.sort_by_key(|finding| {
+        let (letter, number) = finding.number.split_once('-').unwrap_or((finding.number, ""));
+        (letter, number.parse::<u32>().unwrap_or(u32::MAX))
+    });
+    findings
+}
+
+/// What failed comes before everything else, with its evidence.
+fn failures(page: &mut String, nth: usize, report: &Report) -> fmt::Result {
+    let failed = sorted(report.findings.iter().filter(|finding| finding.verdict.is_bad()));
+    if failed.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "<div class=\"failures\"><h3>What failed</h3><ol class=\"rows\">")?;
+    for finding in failed {
+        row(page, nth, report, finding, true)?;
+    }
+    writeln!(page, "</ol></div>")
 }
 
 /// The first thing read of a group, its counts.
@@ -210,12 +234,19 @@ fn rows(page: &mut String, nth: usize, report: &Report, group: Group) -> fmt::Re
         tally(Counts::of(of(report, group)))
     )?;
     for finding in of(report, group) {
-        row(page, report, finding)?;
+        row(page, nth, report, finding, false)?;
     }
     writeln!(page, "</ol></div>")
 }
 
-fn row(page: &mut String, report: &Report, finding: &Finding) -> fmt::Result {
+/// One property; the evidence of a failure stands with the other failures.
+fn row(
+    page: &mut String,
+    nth: usize,
+    report: &Report,
+    finding: &Finding,
+    with_evidence: bool,
+) -> fmt::Result {
     let (class, mark, said) = match &finding.verdict {
         Verdict::Pass => ("pass", "✓", "holds"),
         Verdict::NotChecked(_) => ("none", "–", "not checked"),
@@ -227,9 +258,14 @@ fn row(page: &mut String, report: &Report, finding: &Finding) -> fmt::Result {
     } else {
         seconds(finding.took)
     };
+    let id = if with_evidence {
+        format!(" id=\"s{nth}-{}\"", Esc(finding.number))
+    } else {
+        String::new()
+    };
     writeln!(
         page,
-        "<li class=\"{class}\"><div class=\"row\">\
+        "<li class=\"{class}\"{id}><div class=\"row\">\
          <span class=\"mark\" title=\"{said}\">{mark}</span><span class=\"number\">{}</span>\
          <span class=\"sentence\">{}</span><span class=\"took\">{took}</span>",
         Esc(finding.number),
@@ -242,6 +278,12 @@ fn row(page: &mut String, report: &Report, finding: &Finding) -> fmt::Result {
         Verdict::Pass => {
             writeln!(page, "<span class=\"source\">{}</span></div></li>", Esc(finding.source))
         }
+        Verdict::Fail(_) if !with_evidence => writeln!(
+            page,
+            "<span class=\"source\">{}; <a href=\"#s{nth}-{number}\">what came instead</a></span></div></li>",
+            Esc(finding.source),
+            number = Esc(finding.number)
+        ),
         Verdict::Fail(failure) => {
             writeln!(page, "<span class=\"source\">{}</span></div>", Esc(finding.source))?;
             evidence(page, report, finding, failure)?;

@@ -1,5 +1,6 @@
 //! Which forms of a report are asked for, and where they go.
 
+use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
 use super::Report;
@@ -52,14 +53,50 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether it goes to standard output.
+    #[must_use]
+    pub fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    /// Fails unless the file can be written; leaves it as it is.
+    fn check(&self) -> Result<(), String> {
+        #[cfg(not(feature = "reports"))]
+        if self.form != Form::Text {
+            return Err(LEFT_OUT.into());
+        }
+        // Neither is a pipe, whose reader would take the first end for the last.
+        let is_special = |meta: fs::Metadata| !meta.is_file() && !meta.is_dir();
+        if self.is_stdout() || fs::metadata(&self.path).is_ok_and(is_special) {
+            return Ok(());
+        }
+        let told = |error| format!("{}: {error}", self.path.display());
+        let was_there = self.path.try_exists().map_err(told)?;
+        OpenOptions::new().append(true).create(true).open(&self.path).map_err(told)?;
+        if was_there { Ok(()) } else { fs::remove_file(&self.path).map_err(told) }
+    }
+}
+
+/// Fails unless reports can be written there: what a long run found is not to be lost in the end.
+pub fn check(targets: &[Target]) -> Result<(), String> {
+    if targets.iter().filter(|target| target.is_stdout()).count() > 1 {
+        return Err("only one report can be standard output".into());
+    }
+    targets.iter().try_for_each(Target::check)
+}
+
+#[cfg(not(feature = "reports"))]
+const LEFT_OUT: &str = "this form of a report needs larder-conformance's feature `reports`";
+
 /// Writes reports in the forms asked for.
 pub fn write(reports: &[Report], targets: &[Target]) -> Result<(), String> {
     for target in targets {
         let text = render(reports, target.form)?;
-        let written = if target.path.as_os_str() == "-" {
+        let written = if target.is_stdout() {
             std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())
         } else {
-            std::fs::write(&target.path, text)
+            fs::write(&target.path, text)
         };
         written.map_err(|error| format!("{}: {error}", target.path.display()))?;
     }
@@ -82,7 +119,7 @@ fn render(reports: &[Report], form: Form) -> Result<String, String> {
         #[cfg(feature = "reports")]
         Form::Html => Ok(super::html::render(reports)),
         #[cfg(not(feature = "reports"))]
-        _ => Err("this form of a report needs larder-conformance's feature `reports`".into()),
+        _ => Err(LEFT_OUT.into()),
     }
 }
 
