@@ -667,7 +667,7 @@ fn command_lines_that_do_not_parse() {
     assert_eq!(kind(&["--help"]), ErrorKind::DisplayHelp);
     assert_eq!(kind(&["-V"]), ErrorKind::DisplayVersion);
     assert_eq!(kind(&["--port", "80"]), ErrorKind::UnknownArgument);
-    assert_eq!(kind(&["serve"]), ErrorKind::UnknownArgument);
+    assert_eq!(kind(&["serve"]), ErrorKind::InvalidSubcommand);
     assert_eq!(kind(&["--listen"]), ErrorKind::InvalidValue);
     let secret = Flags::parse(["larder", "--api-key-value=hunter2"]).expect_err("no such flag");
     assert!(!secret.to_string().contains("hunter2"));
