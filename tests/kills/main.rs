@@ -92,7 +92,7 @@ fn what_was_acknowledged_survives_kills(#[case] mode: &str) {
     everything_resolves(&mut client);
     service.signal("-TERM");
     assert!(service.child.wait().expect("an end").success());
-    println!("{mode}: {} kills, {acknowledged} entries, {} of one content", kills(), shared.len());
+    eprintln!("{mode}: {} kills, {acknowledged} entries, {} of one content", kills(), shared.len());
 }
 
 fn get(client: &mut Client, path: &str) -> (u16, String) {
