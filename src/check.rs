@@ -1,8 +1,8 @@
 //! Is a store sound? Every reference, content, side file and orphan of any store, and the repair of
 //! the damage that the Python service leaves behind.
 //!
-//! The judging is pure ([`hash`], [`entry`], [`files`]): facts in, findings and the batch that would
-//! repair them out. This module and [`inspect`] gather the facts and carry the batches out. Every
+//! The judging is pure (`hash`, `entry`, `files`): facts in, findings and the batch that would
+//! repair them out. This module and `inspect` gather the facts and carry the batches out. Every
 //! change of a repair is conditional on what was read, so a service may go on working on the store:
 //! where it was faster, the facts are gathered again. What is damage and what is only odd is decided
 //! here: what the service writes itself is never damage, an entry updated since it was stored, say.
