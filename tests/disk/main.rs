@@ -14,4 +14,7 @@ mod help;
 mod layout;
 mod listing;
 mod sharing;
+#[expect(dead_code, reason = "each kind of store needs some of it")]
+#[path = "../support/stores.rs"]
+mod stores;
 mod trouble;

@@ -15,3 +15,6 @@ mod help;
 mod layout;
 mod listing;
 mod sharing;
+#[expect(dead_code, reason = "each kind of store needs some of it")]
+#[path = "../support/stores.rs"]
+mod stores;

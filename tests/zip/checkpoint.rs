@@ -1,7 +1,6 @@
 //! Checkpoints: space comes back, writes go on meanwhile, and a write never waits for the archive.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use larder::storage::Durability;
@@ -64,7 +63,7 @@ fn the_journal_does_not_grow_without_end() {
 #[test]
 fn checkpoints_do_not_disturb_readers_and_writers() {
     let home = Home::new();
-    let store = Arc::new(home.store);
+    let store = home.store;
     let stop = AtomicBool::new(false);
     let turns = AtomicUsize::new(0);
     let mut checkpoints = 0;

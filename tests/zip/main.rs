@@ -17,4 +17,7 @@ mod layout;
 #[path = "../support/service.rs"]
 mod running;
 mod service;
+#[expect(dead_code, reason = "each kind of store needs some of it")]
+#[path = "../support/stores.rs"]
+mod stores;
 mod trouble;
