@@ -1,89 +1,78 @@
-//! The service on memory, one thread, a JSON body of one kibibyte: full operations, from the bytes of
-//! a body to the reply. Throughput is in operations, so criterion prints operations a second.
+//! The service on memory: full operations, from the bytes of a body to those of the reply. Throughput is
+//! in operations, so criterion prints operations a second.
 
-use std::hint::black_box;
-use std::sync::Arc;
+use std::cell::{LazyCell, RefCell};
+use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use futures_executor::block_on;
-use larder::cache::document::Document;
-use larder::cache::ident::{CacheHash, CacheId, Strategy};
-use larder::cache::retrieve::Lookup;
-use larder::cache::store::{NewEntry, Stored};
-use larder::cache::{Cache, Prepared, Settings, pyjson};
-use larder::key::Namespace;
-use larder::storage::memory::Memory;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Entries that are there before anything is measured.
-const ENTRIES: usize = 1_000;
+mod work;
+use work::Service;
 
-fn body(number: usize) -> String {
-    let words =
-        "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor ".repeat(10);
-    format!(
-        r#"{{"id":{number},"name":"entry {number}","tags":["a","b","c"],"score":12.5,"on":true,"text":"{words}","nested":{{"x":{number},"y":[1,2,3]}},"pad":"{}"}}"#,
-        "p".repeat(1024 - 900)
-    )
-}
+type Operation = (&'static str, fn(&mut Service));
 
-fn store(cache: &Cache, namespace: &Namespace, body: &str) -> Stored {
-    let value = pyjson::parse(body.as_bytes()).expect("a JSON body");
-    let content = Prepared::json(&value, None, usize::MAX).expect("content");
-    let entry = NewEntry {
-        namespace,
-        strategy: Strategy::Direct,
-        cache_key: "",
-        file_id: None,
-        cache_id: None,
-        content,
-    };
-    block_on(cache.store(entry)).expect("stored")
-}
+const OPERATIONS: &[Operation] = &[
+    ("store new content", Service::store_new),
+    ("store known content", Service::store_known),
+    ("retrieve by id", Service::retrieve_by_id),
+    ("retrieve by hash", Service::retrieve_by_hash),
+    ("retrieve with metadata", Service::retrieve_whole),
+    ("exists", Service::exists),
+    ("update", Service::update),
+    ("store and delete", Service::store_and_delete),
+    ("store child data", Service::child_data),
+    ("read child data", Service::child_data_back),
+    ("list child data", Service::list_page),
+];
 
-fn retrieve(cache: &Cache, namespace: &Namespace, lookup: Lookup<'_>) -> String {
-    let found = block_on(cache.content(namespace, lookup)).expect("read").expect("there");
-    found.to_json().expect("JSON")
-}
-
-fn service(c: &mut Criterion) {
-    let cache = Cache::new(Arc::new(Memory::new()), Settings::default());
-    let namespace = Namespace::clean("bench").expect("a namespace");
-    let stored: Vec<Stored> = (0..ENTRIES).map(|n| store(&cache, &namespace, &body(n))).collect();
-    let ids: Vec<&CacheId> = stored.iter().map(|stored| &stored.cache_id).collect();
-    let hashes: Vec<CacheHash> =
-        stored.iter().map(|stored| CacheHash::parse(&stored.cache_hash).expect("a hash")).collect();
-
-    let mut group = c.benchmark_group("service");
-    group.throughput(Throughput::Elements(1));
-    let mut next = ENTRIES;
-    group.bench_function("store new content", |b| {
-        b.iter_batched(
-            || {
-                next += 1;
-                body(next)
-            },
-            |body| black_box(store(&cache, &namespace, &body).compact()),
-            BatchSize::SmallInput,
-        );
-    });
-    let mut at = 0;
-    let mut turn = move || {
-        at = (at + 7) % ENTRIES;
-        at
-    };
-    group.bench_function("retrieve by id", |b| {
-        b.iter(|| black_box(retrieve(&cache, &namespace, Lookup::Id(ids[turn()]))));
-    });
-    group.bench_function("retrieve by hash", |b| {
-        b.iter(|| black_box(retrieve(&cache, &namespace, Lookup::Hash(&hashes[turn()]))));
-    });
-    group.bench_function("exists by id", |b| {
-        b.iter(|| {
-            black_box(block_on(cache.exists(&namespace, Lookup::Id(ids[turn()]))).expect("read"))
+/// Every operation on a service with so many entries, made when it is needed first.
+fn operations(c: &mut Criterion, entries: usize) {
+    let service = LazyCell::new(|| RefCell::new(Service::new(entries)));
+    let mut group = c.benchmark_group(format!("{entries} entries"));
+    group.throughput(Throughput::Elements(1)).sample_size(50);
+    for (name, operation) in OPERATIONS {
+        group.bench_function(*name, |b| {
+            let mut service = service.borrow_mut();
+            b.iter(|| operation(&mut service));
         });
-    });
+    }
     group.finish();
 }
 
-criterion_group!(benches, service);
+fn small(c: &mut Criterion) {
+    operations(c, 1_000);
+}
+
+fn large(c: &mut Criterion) {
+    operations(c, 1_000_000);
+}
+
+/// One more version of a content that has so many.
+fn versions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("one content");
+    group.throughput(Throughput::Elements(1)).sample_size(20);
+    for versions in [1, 100, 10_000] {
+        group.bench_function(format!("store with {versions} versions"), |b| {
+            b.iter_custom(|rounds| {
+                let mut spent = Duration::ZERO;
+                // So that the number of versions hardly grows while it is measured.
+                for batch in chunks(rounds, versions.max(10) / 10) {
+                    let mut service = Service::new(1);
+                    (1..versions).for_each(|_| service.store_known());
+                    let start = Instant::now();
+                    (0..batch).for_each(|_| service.store_known());
+                    spent += start.elapsed();
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
+fn chunks(total: u64, most: u64) -> impl Iterator<Item = u64> {
+    (0..total.div_ceil(most)).map(move |chunk| most.min(total - chunk * most))
+}
+
+criterion_group!(benches, small, versions, large);
 criterion_main!(benches);

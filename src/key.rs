@@ -145,21 +145,20 @@ impl Namespace {
     /// Names an object of this namespace. Fails only on length and, for the namespaces named in
     /// [`Namespace::is_root`], on paths that would be another's.
     pub fn key(&self, path: RelPath<'_>) -> Result<Key, InvalidName> {
-        if !self.owns(path) {
-            return Err(InvalidName::Foreign);
-        }
+        self.key_of(&[path.0])
+    }
+
+    /// Names an object of this namespace by a path in pieces, put together as they are.
+    pub(crate) fn key_of(&self, pieces: &[&str]) -> Result<Key, InvalidName> {
         let path_at = if self.is_root() { 0 } else { self.0.len() + 1 };
-        let was = path_at + path.0.len();
-        if was > MAX_KEY_BYTES {
-            return Err(InvalidName::LongKey { was });
-        }
-        let mut text = String::with_capacity(was);
+        let bytes = path_at + pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut text = String::with_capacity(bytes);
         if !self.is_root() {
             text.push_str(&self.0);
             text.push('/');
         }
-        text.push_str(path.0);
-        Ok(Key { text: text.into_boxed_str(), path_at: path_at as u8 })
+        pieces.iter().for_each(|piece| text.push_str(piece));
+        Key::checked(text, path_at)
     }
 
     /// Names an object of this namespace by its physical form (`namespace/path`), as the references
@@ -198,17 +197,6 @@ impl Namespace {
         text.push_str(folder.0);
         text.push('/');
         Prefix { namespace: self.clone(), text: text.into_boxed_str() }
-    }
-
-    fn owns(&self, path: RelPath<'_>) -> bool {
-        let shared = |segment: &str| segment == "data" || segment == "refs";
-        let mut segments = path.0.split('/');
-        let first = segments.next().unwrap_or_default();
-        if self.is_root() {
-            shared(first) && segments.next().is_some_and(|second| !shared(second))
-        } else {
-            !shared(&self.0) || (shared(first) && segments.next().is_some())
-        }
     }
 }
 
@@ -260,7 +248,8 @@ impl<'a> RelPath<'a> {
 /// The name of one object: a namespace and a path in it. Ordered by the bytes of its physical form.
 #[derive(Clone)]
 pub struct Key {
-    text: Box<str>,
+    // Shared: an entry, its documents and the maps of a store hold the same keys.
+    text: Arc<str>,
     path_at: u8,
 }
 
@@ -303,6 +292,35 @@ impl Key {
     #[must_use]
     pub fn name(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The key in the same folder whose name has `suffix` at its end.
+    pub(crate) fn beside(&self, suffix: &str) -> Result<Self, InvalidName> {
+        Self::checked([&*self.text, suffix].concat(), usize::from(self.path_at))
+    }
+
+    /// A key of its physical form; the path begins at `path_at`, behind the namespace and a slash.
+    fn checked(text: String, path_at: usize) -> Result<Self, InvalidName> {
+        let (namespace, path) = text.split_at(path_at);
+        if !owns(namespace.trim_end_matches('/'), RelPath::parse(path)?) {
+            return Err(InvalidName::Foreign);
+        }
+        if text.len() > MAX_KEY_BYTES {
+            return Err(InvalidName::LongKey { was: text.len() });
+        }
+        Ok(Self { text: text.into(), path_at: path_at as u8 })
+    }
+}
+
+/// Whether a path is one of a namespace, by the rule of [`Namespace::is_root`].
+fn owns(namespace: &str, path: RelPath<'_>) -> bool {
+    let shared = |segment: &str| segment == "data" || segment == "refs";
+    let mut segments = path.0.split('/');
+    let first = segments.next().unwrap_or_default();
+    if namespace.is_empty() {
+        shared(first) && segments.next().is_some_and(|second| !shared(second))
+    } else {
+        !shared(namespace) || (shared(first) && segments.next().is_some())
     }
 }
 

@@ -31,13 +31,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-
 use crate::key::{Key, Namespace, Prefix};
 
 pub mod blocking;
+mod body;
 #[cfg(all(unix, feature = "disk"))]
 pub mod disk;
+pub mod folders;
 pub mod lifecycle;
 pub mod memory;
 #[cfg(feature = "server")]
@@ -58,6 +58,7 @@ mod durability;
 #[cfg(all(unix, any(feature = "disk", feature = "zip")))]
 mod files;
 
+pub use body::{Body, Render};
 pub use durability::Durability;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
@@ -108,7 +109,7 @@ pub struct Promises {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// The value, entire.
-    pub bytes: Bytes,
+    pub bytes: Body,
     /// What to expect (see [`Expect::At`]) when replacing exactly this value.
     pub version: Version,
 }
@@ -184,7 +185,7 @@ pub enum Change {
         /// Where.
         key: Key,
         /// The whole value.
-        bytes: Bytes,
+        bytes: Body,
         /// On which condition.
         expect: Expect,
     },
@@ -241,7 +242,7 @@ impl Batch {
     }
 
     /// Creates or replaces a value in the current step.
-    pub fn put(&mut self, key: Key, bytes: impl Into<Bytes>) {
+    pub fn put(&mut self, key: Key, bytes: impl Into<Body>) {
         self.put_if(key, bytes, Expect::Any);
     }
 
@@ -250,7 +251,7 @@ impl Batch {
     /// # Panics
     /// When the key is not of this batch's namespace, or the step changes it already: both are bugs
     /// of the planner, and neither can be let through.
-    pub fn put_if(&mut self, key: Key, bytes: impl Into<Bytes>, expect: Expect) {
+    pub fn put_if(&mut self, key: Key, bytes: impl Into<Body>, expect: Expect) {
         self.push(Change::Put { key, bytes: bytes.into(), expect });
     }
 
@@ -292,14 +293,23 @@ impl Batch {
         self.steps
     }
 
-    /// The bytes of all values to put.
+    /// About how many bytes of memory the values to put take ([`Body::weight`]).
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        let sizes = self.steps.iter().flatten().map(|change| match change {
-            Change::Put { bytes, .. } => bytes.len() as u64,
+    pub fn weight(&self) -> u64 {
+        let weights = self.steps.iter().flatten().map(|change| match change {
+            Change::Put { bytes, .. } => bytes.weight() as u64,
             Change::Delete { .. } => 0,
         });
-        sizes.sum()
+        weights.sum()
+    }
+
+    /// Renders every value that is still a document, so that it costs nothing when it is used.
+    pub fn render(&self) {
+        for change in self.steps.iter().flatten() {
+            if let Change::Put { bytes, .. } = change {
+                let _ = bytes.bytes();
+            }
+        }
     }
 
     /// Whether there is nothing to do.

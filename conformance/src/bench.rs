@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use larder::key::{Key, Namespace, Prefix};
 use larder::storage::{
-    Batch, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage,
+    Batch, Body, Depth, Entry, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage,
     Version,
 };
 
@@ -179,11 +179,11 @@ impl Handle {
         runtime().block_on(self.0.namespaces())
     }
 
-    pub(crate) fn put(&self, key: &Key, bytes: impl Into<Bytes>) -> Result<()> {
+    pub(crate) fn put(&self, key: &Key, bytes: impl Into<Body>) -> Result<()> {
         self.put_if(key, bytes, Expect::Any)
     }
 
-    pub(crate) fn put_if(&self, key: &Key, bytes: impl Into<Bytes>, expect: Expect) -> Result<()> {
+    pub(crate) fn put_if(&self, key: &Key, bytes: impl Into<Body>, expect: Expect) -> Result<()> {
         let mut batch = Batch::new(&key.namespace());
         batch.put_if(key.clone(), bytes, expect);
         self.apply(batch)
@@ -201,7 +201,7 @@ impl Handle {
 
     /// The value alone.
     pub(crate) fn read(&self, key: &Key) -> Result<Option<Bytes>> {
-        Ok(self.get(key)?.map(|object| object.bytes))
+        Ok(self.get(key)?.map(|object| object.bytes.into_bytes()))
     }
 
     /// The version of a key that must be there.

@@ -138,7 +138,7 @@ impl Model {
             Err(error) => return Err(unexpected("get", key, error)),
         };
         self.settle()?;
-        let bytes = found.map(|object| &object.bytes);
+        let bytes = found.map(|object| object.bytes.bytes());
         let expected = self.value(key).cloned();
         self.worlds.retain(|world| world.objects.get(key) == bytes);
         ensure!(
@@ -149,7 +149,7 @@ impl Model {
             show(expected.as_deref())
         );
         match found {
-            Some(object) => self.version(key, &object.version, Some(&object.bytes)),
+            Some(object) => self.version(key, &object.version, Some(object.bytes.bytes())),
             None => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ impl Cache {
     /// Reads the file at a physical path.
     pub async fn raw_read(&self, path: &str) -> Result<Option<Bytes>> {
         match Key::parse_physical(path) {
-            Some(key) => Ok(self.storage.get(&key).await?.map(|object| object.bytes)),
+            Some(key) => Ok(self.storage.get(&key).await?.map(|object| object.bytes.into_bytes())),
             None => Ok(None),
         }
     }

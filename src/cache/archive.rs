@@ -20,7 +20,7 @@ use super::content::{Content, Prepared};
 use super::document::{Document, Writer};
 use super::error::Result;
 use super::ident::{CacheId, Strategy, clean_path};
-use super::refs::EntryRef;
+use super::facts::Located;
 use super::retrieve::Lookup;
 use super::store::{NewEntry, Stored};
 use crate::key::{Namespace, is_python_space};
@@ -386,10 +386,10 @@ impl Cache {
     async fn store_beside(
         &self,
         namespace: &Namespace,
-        original: &EntryRef,
+        original: &Located,
         content: Prepared,
     ) -> Result<CacheId> {
-        let strategy = Strategy::parse(&original.strategy).unwrap_or(Strategy::Direct);
+        let strategy = original.strategy().unwrap_or(Strategy::Direct);
         let place = ArchivePlace { namespace, strategy, cache_key: "", file_id: None };
         Ok(self.store(place.entry(content)).await?.cache_id)
     }
@@ -399,12 +399,12 @@ impl Cache {
         &self,
         namespace: &Namespace,
         id: &CacheId,
-    ) -> Result<(EntryRef, Bytes), ArchiveError> {
+    ) -> Result<(Located, Bytes), ArchiveError> {
         let reference =
             self.find(namespace, Lookup::Id(id)).await?.ok_or(ArchiveError::NotFound)?;
         match self.content_of(namespace, &reference, None).await? {
             Some((Content::Binary(bytes), _)) => Ok((reference, bytes)),
-            Some((Content::Text(_) | Content::Json(_), _)) | None => Err(ArchiveError::NotFound),
+            Some(_) | None => Err(ArchiveError::NotFound),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The content of entries: how it is stored and hashed, and what comes back in which form. Pure.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,12 +12,14 @@ use super::error::{Error, Result};
 use super::ident::FileType;
 use super::pyjson::{self, Text, Value};
 use super::refs::REFERENCE_INDENT;
+use super::served::{self, Served};
+use crate::storage::Body;
 
 /// Content as it is going to be stored, with what is recorded about it.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The bytes of the content file.
-    pub bytes: Bytes,
+    /// The content file.
+    pub body: Body,
     /// The hash of the content.
     pub hash: Digest,
     /// How it will be read.
@@ -34,7 +37,7 @@ impl Prepared {
         let mut stored = String::with_capacity(plain.len() + 16);
         pyjson::write_ascii_string(&mut stored, plain);
         Ok(Self {
-            bytes: stored.into(),
+            body: served::kept(stored.into()),
             hash: digest::of_bytes(plain.as_bytes()),
             file_type: FileType::Json,
             encoding: None,
@@ -52,7 +55,7 @@ impl Prepared {
                 .map_err(|error| Error::Invalid(error.to_string()))?,
         };
         Ok(Self {
-            bytes: pretty(value, REFERENCE_INDENT, limit)?.into(),
+            body: json_body(value, REFERENCE_INDENT, limit)?,
             hash,
             file_type: FileType::Json,
             encoding: None,
@@ -67,13 +70,15 @@ impl Prepared {
             Some("gzip") => digest::of_bytes(&gunzip(&bytes, limit)?),
             _ => digest::of_bytes(&bytes),
         };
-        Ok(Self { bytes, hash, file_type: FileType::Binary, encoding, field_path: None })
+        let body = served::kept(bytes);
+        Ok(Self { body, hash, file_type: FileType::Binary, encoding, field_path: None })
     }
 
     /// Prepares bytes whose hash is not that of the bytes: an archive's is that of its members.
     #[must_use]
     pub fn hashed(bytes: Bytes, hash: Digest) -> Self {
-        Self { bytes, hash, file_type: FileType::Binary, encoding: None, field_path: None }
+        let body = served::kept(bytes);
+        Self { body, hash, file_type: FileType::Binary, encoding: None, field_path: None }
     }
 }
 
@@ -84,6 +89,8 @@ pub enum Content {
     Text(Text<'static>),
     /// A JSON value.
     Json(Value<'static>),
+    /// A JSON value as compact as it is served.
+    Served(Bytes),
     /// Bytes.
     Binary(Bytes),
 }
@@ -98,11 +105,17 @@ pub struct NotJson {
 impl Content {
     /// Reads a content file. What is not what `file_type` and `encoding` say is served as bytes.
     pub(super) fn read(
-        bytes: Bytes,
+        body: Body,
         file_type: FileType,
         encoding: Option<&str>,
         limit: usize,
     ) -> Result<Self> {
+        if file_type == FileType::Json
+            && let Some(served) = body.document_of::<Served>()
+        {
+            return Ok(Self::Served(served.text().clone()));
+        }
+        let bytes = body.into_bytes();
         if file_type == FileType::Json {
             return Ok(match pyjson::parse(&bytes).map(Value::into_owned) {
                 Ok(Value::Str(text)) => Self::Text(text),
@@ -136,7 +149,7 @@ impl Content {
     pub fn data_type(&self) -> &'static str {
         match self {
             Self::Text(_) => "string",
-            Self::Json(_) => "json",
+            Self::Json(_) | Self::Served(_) => "json",
             Self::Binary(_) => "binary",
         }
     }
@@ -148,6 +161,7 @@ impl Content {
         match self {
             Self::Text(text) => text.to_string_lossy().into_owned(),
             Self::Json(value) => value.to_python(),
+            Self::Served(text) => served::value(text).to_python(),
             Self::Binary(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) if decode => text.to_owned(),
                 _ => BASE64.encode(bytes),
@@ -156,20 +170,22 @@ impl Content {
     }
 
     /// The content as compact JSON, as it is served.
-    pub fn to_json(&self) -> Result<String, NotJson> {
+    pub fn to_json(&self) -> Result<Bytes, NotJson> {
         match self {
-            Self::Json(value) => Ok(value.to_compact()),
+            Self::Json(value) => Ok(value.to_compact().into()),
+            Self::Served(text) => Ok(text.clone()),
             Self::Text(text) => {
                 let plain = text.to_string_lossy();
                 match pyjson::parse_str(&plain) {
-                    Ok(value) => Ok(value.to_compact()),
+                    Ok(value) => Ok(value.to_compact().into()),
                     Err(_) => Err(NotJson { start: plain.chars().take(100).collect() }),
                 }
             }
             Self::Binary(bytes) => Ok(format!(
                 r#"{{"data_type":"binary","encoding":"base64","data":"{}"}}"#,
                 BASE64.encode(bytes)
-            )),
+            )
+            .into()),
         }
     }
 
@@ -179,8 +195,28 @@ impl Content {
         match self {
             Self::Text(text) => text.to_string_lossy().into_owned().into(),
             Self::Json(value) => value.to_python().into(),
+            Self::Served(text) => served::value(text).to_python().into(),
             Self::Binary(bytes) => bytes.clone(),
         }
+    }
+
+    /// The value, if it is JSON.
+    #[must_use]
+    pub fn into_value(self) -> Option<Value<'static>> {
+        match self {
+            Self::Json(value) => Some(value),
+            Self::Served(text) => Some(served::value(&text).into_owned()),
+            Self::Text(_) | Self::Binary(_) => None,
+        }
+    }
+}
+
+/// A JSON value to be stored with an indent: as it is served where that says the same in less, or its
+/// text. `limit` as for [`pretty`].
+pub(super) fn json_body(value: &Value<'_>, indent: usize, limit: usize) -> Result<Body> {
+    match Served::of(value, indent, limit) {
+        Some(served) => Ok(Body::of(Arc::new(served))),
+        None => Ok(pretty(value, indent, limit)?.into()),
     }
 }
 
@@ -190,7 +226,7 @@ pub(super) fn lone_surrogate() -> Error {
 
 /// The indented text of a value, unless its white space alone is over the limit.
 pub(super) fn pretty(value: &Value<'_>, indent: usize, limit: usize) -> Result<String> {
-    let white_space = pyjson::pretty_white_space(value, indent);
+    let white_space = pyjson::WhiteSpace::of(value, indent).lines;
     if white_space > limit {
         return Err(Error::TooLarge { limit });
     }

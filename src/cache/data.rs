@@ -5,15 +5,17 @@
 
 use bytes::Bytes;
 
-use super::content::{lone_surrogate, pretty};
+use super::content::{json_body, lone_surrogate};
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, DataType};
 use super::pyjson::{self, Text, Value};
 use super::refs::{EntryRef, SIDECAR_INDENT};
+use super::retrieve::EntryRead;
+use super::served::Served;
 use super::{ATTEMPTS, Cache};
 use crate::key::{Key, Namespace, Prefix};
-use crate::storage::{Batch, Depth, Entry, Expect, StorageExt, Version};
+use crate::storage::{Batch, Body, Depth, Entry, Expect, StorageExt};
 
 /// A piece of child data to write.
 #[derive(Debug, Clone)]
@@ -35,14 +37,14 @@ impl NewData<'_> {
         }
     }
 
-    fn render(&self, limit: usize) -> Result<Bytes> {
+    fn render(&self, limit: usize) -> Result<Body> {
         Ok(match self {
             Self::Text(text) => {
                 let plain = text.as_str().ok_or_else(lone_surrogate)?;
-                Bytes::copy_from_slice(plain.as_bytes())
+                plain.to_owned().into()
             }
-            Self::Json(value) => pretty(value, SIDECAR_INDENT, limit)?.into(),
-            Self::Binary(bytes) => bytes.clone(),
+            Self::Json(value) => json_body(value, SIDECAR_INDENT, limit)?,
+            Self::Binary(bytes) => bytes.clone().into(),
         })
     }
 }
@@ -166,27 +168,27 @@ impl Cache {
         place: &DataPlace<'_>,
         data: NewData<'_>,
     ) -> Result<Option<DataStored>> {
-        let bytes = data.render(self.settings.max_inflated_bytes)?;
+        let body = data.render(self.settings.max_inflated_bytes)?;
         for _ in 0..ATTEMPTS {
-            let Some((reference, version)) = self.parent(place).await? else { return Ok(None) };
-            let keys = data_keys(place, &reference, data.data_type())?;
+            let Some(entry) = self.parent(place).await? else { return Ok(None) };
+            let keys = data_keys(place, &entry.reference, data.data_type())?;
             if keys.is_empty() {
                 // Upstream: references of odd cache keys name no folder. Nothing could be kept.
                 return Err(Error::Invalid("entry has no folder for child data".to_owned()));
             }
             let mut batch = Batch::new(place.namespace);
-            self.guard(&mut batch, place.namespace, &reference, version)?;
+            self.guard(&mut batch, place.namespace, &entry)?;
             for key in &keys {
-                batch.put(key.clone(), bytes.clone());
+                batch.put(key.clone(), body.clone());
             }
             if self.apply(batch).await? {
                 return Ok(Some(DataStored {
-                    cache_id: place.cache_id.clone(),
+                    cache_id: *place.cache_id,
                     files: keys.iter().map(Key::to_string).collect(),
                     data_key: place.data_key.to_owned(),
                     data_type: data.data_type(),
                     file_id: place.data_file_id.to_owned(),
-                    size: bytes.len() as u64,
+                    size: body.size(),
                     namespace: place.namespace.clone(),
                     timestamp: self.now_ms(),
                 }));
@@ -197,6 +199,10 @@ impl Cache {
 
     /// Reads a piece of child data. `None` when the entry or the file is not there.
     pub async fn data(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Option<Bytes>> {
+        Ok(self.data_body(place, data_type).await?.map(Body::into_bytes))
+    }
+
+    async fn data_body(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Option<Body>> {
         for key in self.data_keys_of(place, data_type).await? {
             if let Some(object) = self.storage.get(&key).await? {
                 return Ok(Some(object.bytes));
@@ -206,10 +212,13 @@ impl Cache {
     }
 
     /// Reads a piece of child data as compact JSON.
-    pub async fn data_json(&self, place: &DataPlace<'_>) -> Result<Option<String>> {
-        let Some(bytes) = self.data(place, DataType::Json).await? else { return Ok(None) };
-        match pyjson::parse(&bytes) {
-            Ok(value) => Ok(Some(value.to_compact())),
+    pub async fn data_json(&self, place: &DataPlace<'_>) -> Result<Option<Bytes>> {
+        let Some(body) = self.data_body(place, DataType::Json).await? else { return Ok(None) };
+        if let Some(served) = body.document_of::<Served>() {
+            return Ok(Some(served.text().clone()));
+        }
+        match pyjson::parse(&body) {
+            Ok(value) => Ok(Some(value.to_compact().into())),
             Err(_) => Err(Error::Damaged {
                 key: format!("{}/…/{}.json", place.namespace, place.data_file_id),
                 why: "child data is not JSON",
@@ -233,12 +242,12 @@ impl Cache {
         place: &DataPlace<'_>,
         data: NewData<'_>,
     ) -> Result<Option<DataUpdated>> {
-        let bytes = data.render(self.settings.max_inflated_bytes)?;
+        let body = data.render(self.settings.max_inflated_bytes)?;
         for _ in 0..ATTEMPTS {
-            let Some((reference, version)) = self.parent(place).await? else { return Ok(None) };
-            let keys = data_keys(place, &reference, data.data_type()).unwrap_or_default();
+            let Some(entry) = self.parent(place).await? else { return Ok(None) };
+            let keys = data_keys(place, &entry.reference, data.data_type()).unwrap_or_default();
             let mut batch = Batch::new(place.namespace);
-            self.guard(&mut batch, place.namespace, &reference, version)?;
+            self.guard(&mut batch, place.namespace, &entry)?;
             let mut there = false;
             for key in &keys {
                 // Guarded, so that an update that meets a delete does not bring the file back.
@@ -249,18 +258,18 @@ impl Cache {
                     }
                     None => Expect::Absent,
                 };
-                batch.put_if(key.clone(), bytes.clone(), expect);
+                batch.put_if(key.clone(), body.clone(), expect);
             }
             let Some(first) = keys.first().filter(|_| there) else { return Ok(None) };
             if self.apply(batch).await? {
                 return Ok(Some(DataUpdated {
-                    cache_id: place.cache_id.clone(),
+                    cache_id: *place.cache_id,
                     namespace: place.namespace.clone(),
                     data_type: data.data_type(),
                     data_key: place.data_key.to_owned(),
                     data_file_id: place.data_file_id.to_owned(),
                     file_path: first.to_string(),
-                    size: bytes.len() as u64,
+                    size: body.size(),
                 }));
             }
         }
@@ -294,7 +303,7 @@ impl Cache {
         };
         let files = found.iter().filter_map(|(folder, entry)| data_file(folder, entry)).collect();
         Ok(Some(DataList {
-            cache_id: cache_id.clone(),
+            cache_id: *cache_id,
             namespace: namespace.clone(),
             data_key: data_key.to_owned(),
             files,
@@ -320,11 +329,11 @@ impl Cache {
         Ok(deleted)
     }
 
-    /// The entry that child data hangs under, and the version it was read at.
-    async fn parent(&self, place: &DataPlace<'_>) -> Result<Option<(EntryRef, Version)>> {
+    /// The entry that child data hangs under.
+    async fn parent(&self, place: &DataPlace<'_>) -> Result<Option<EntryRead>> {
         let found = self.entry(place.namespace, place.cache_id.as_str()).await?;
-        if let Some((reference, _)) = &found {
-            self.touch(place.namespace, reference);
+        if let Some(entry) = &found {
+            self.touch(|| entry.reference.content_key(place.namespace));
         }
         Ok(found)
     }
@@ -333,7 +342,7 @@ impl Cache {
     async fn data_keys_of(&self, place: &DataPlace<'_>, data_type: DataType) -> Result<Vec<Key>> {
         match self.parent(place).await? {
             // A name that cannot be stored is one that is not there.
-            Some((reference, _)) => Ok(data_keys(place, &reference, data_type).unwrap_or_default()),
+            Some(entry) => Ok(data_keys(place, &entry.reference, data_type).unwrap_or_default()),
             None => Ok(Vec::new()),
         }
     }

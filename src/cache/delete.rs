@@ -1,14 +1,15 @@
 //! Deleting an entry.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, FileType};
-use super::refs::{EntryRef, FileMetadata, REFERENCE_INDENT};
-use super::{ATTEMPTS, Cache, layout};
+use super::refs::EntryRef;
+use super::{ATTEMPTS, Cache, facts, layout};
 use crate::key::{Key, Namespace};
-use crate::storage::{Batch, Depth, Expect, StorageExt};
+use crate::storage::{Batch, Body, Depth, Expect, StorageExt};
 
 /// What becomes of files that another entry has stored since.
 #[derive(Debug, Clone, Copy)]
@@ -72,9 +73,10 @@ impl Cache {
         // finds it knows better.
         let mut hash_gone = None;
         for _ in 0..ATTEMPTS {
-            let Some((reference, version)) = self.entry(namespace, id.as_str()).await? else {
-                return Ok(Deleted { cache_id: id.clone(), outcome: None });
+            let Some(entry) = self.entry(namespace, id.as_str()).await? else {
+                return Ok(Deleted { cache_id: *id, outcome: None });
             };
+            let (reference, version) = (entry.reference, entry.object.version);
             // The reverse of a store: the hash reference first, so that it never names an entry
             // that is gone, then the entry, then what it names.
             let mut batch = Batch::new(namespace);
@@ -86,7 +88,7 @@ impl Cache {
                 if hash_gone.is_some() {
                     batch.delete_if(hash_key, Expect::At(version));
                 } else if listed {
-                    let document = hash_ref.indented(REFERENCE_INDENT);
+                    let document = Body::of(Arc::new(hash_ref));
                     batch.put_if(hash_key, document, Expect::At(version));
                 }
             }
@@ -120,7 +122,7 @@ impl Cache {
                 Ok(()) => {
                     self.forget(namespace, &reference, id);
                     let outcome = Some(Outcome { deleted, missing });
-                    return Ok(Deleted { cache_id: id.clone(), outcome });
+                    return Ok(Deleted { cache_id: *id, outcome });
                 }
                 Err(crate::storage::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -152,8 +154,8 @@ impl Cache {
             return Ok(None);
         };
         let object = self.storage.get(&key).await?;
-        let metadata = object.and_then(|object| FileMetadata::parse(&object.bytes));
-        Ok(metadata.and_then(|metadata| metadata.data.cache_id))
+        let stored = object.and_then(|object| facts::stored_data(&object.bytes));
+        Ok(stored.and_then(|stored| stored.cache_id))
     }
 
     /// The child data that goes with an entry: all of it, unless another entry owns the folder too.

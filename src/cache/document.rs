@@ -125,6 +125,12 @@ impl Writer {
         pyjson::write_compact(&mut self.out, value);
     }
 
+    /// Writes a value from its text as it is served. Only in compact documents.
+    pub fn served_value(&mut self, text: &[u8]) {
+        self.separate();
+        self.out.push_str(&String::from_utf8_lossy(text));
+    }
+
     /// Writes a string that may hold lone surrogates, as it is served.
     pub fn served_text(&mut self, text: &Text<'_>) {
         self.string(&text.to_string_lossy());

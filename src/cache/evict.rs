@@ -46,10 +46,10 @@ impl Tenants {
 }
 
 impl Cache {
-    /// Marks the place of an entry as used just now.
-    pub(super) fn touch(&self, namespace: &Namespace, reference: &EntryRef) {
+    /// Marks the place of an entry as used just now. `content` names its content.
+    pub(super) fn touch(&self, content: impl FnOnce() -> Option<Key>) {
         let Some(tenants) = &self.tenants else { return };
-        if let Some(content) = reference.content_key(namespace) {
+        if let Some(content) = content() {
             tenants.places().promote(&content);
         }
     }
@@ -61,7 +61,7 @@ impl Cache {
         let place = places.get_or_insert_mut(content.clone(), Place::default);
         place.bytes += bytes;
         if !place.ids.contains(id) {
-            place.ids.push(id.clone());
+            place.ids.push(*id);
         }
     }
 

@@ -167,44 +167,45 @@ pub fn clean_field_path(raw: &str) -> Result<String, InvalidFieldPath> {
 }
 
 /// The id of an entry: a hyphenated UUID of any version. Letter case is kept and not folded.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheId(Box<str>);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CacheId([u8; 36]);
 
 impl CacheId {
     /// Takes an id; `None` when it is not 8-4-4-4-12 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let shaped = bytes.len() == 36
-            && bytes.iter().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => *byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        shaped.then(|| Self(text.into()))
+        let bytes: [u8; 36] = text.as_bytes().try_into().ok()?;
+        let shaped = bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+        shaped.then_some(Self(bytes))
     }
 
     /// The id as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).expect("only ASCII is ever put into an id")
     }
 }
 
 impl From<uuid::Uuid> for CacheId {
     fn from(id: uuid::Uuid) -> Self {
-        Self((&*id.hyphenated().encode_lower(&mut [0; 36])).into())
+        let mut text = [0; 36];
+        id.hyphenated().encode_lower(&mut text);
+        Self(text)
     }
 }
 
 impl fmt::Display for CacheId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(self.as_str())
     }
 }
 
 impl fmt::Debug for CacheId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CacheId({})", self.0)
+        write!(f, "CacheId({self})")
     }
 }
 

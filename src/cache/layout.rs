@@ -2,7 +2,7 @@
 //! Pure: the moment of the store is an argument.
 
 use super::ident::{CacheId, FileType, Strategy};
-use crate::key::{InvalidName, Key, Namespace, RelPath};
+use crate::key::{InvalidName, Key, Namespace};
 
 /// The two-level shards of a name: `abcdef` is `ab/cd`, shorter names give less.
 #[must_use]
@@ -59,16 +59,12 @@ pub fn locations(
 /// The keys of one copy of an entry's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copy {
-    /// The folder, as a physical name: `namespace/data/…`.
-    pub folder: String,
     /// The content.
     pub content: Key,
     /// The file configuration.
     pub config: Key,
     /// The file metadata.
     pub metadata: Key,
-    /// The folder of child data, as a physical name.
-    pub data_folder: String,
 }
 
 impl Copy {
@@ -79,22 +75,23 @@ impl Copy {
         file_id: &str,
         file_type: FileType,
     ) -> Result<Self, InvalidName> {
-        let extension = file_type.extension();
-        let key = |suffix: &str| {
-            let path = format!("{location}/{file_id}.{extension}{suffix}");
-            namespace.key(RelPath::parse(&path)?)
-        };
-        let physical = |path: &str| match namespace.is_root() {
-            true => path.to_owned(),
-            false => format!("{namespace}/{path}"),
-        };
-        Ok(Self {
-            folder: physical(location),
-            content: key("")?,
-            config: key(".config")?,
-            metadata: key(".metadata")?,
-            data_folder: physical(&format!("{location}/{file_id}/data")),
-        })
+        let content = namespace.key_of(&[location, "/", file_id, ".", file_type.extension()])?;
+        let (config, metadata) = (content.beside(".config")?, content.beside(".metadata")?);
+        Ok(Self { content, config, metadata })
+    }
+
+    /// The folder, as a physical name: `namespace/data/…`.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.content.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The folder of child data, as a physical name.
+    #[must_use]
+    pub fn data_folder(&self) -> String {
+        let content = self.content.as_str();
+        let stem = content.rsplit_once('.').map_or(content, |(stem, _)| stem);
+        format!("{stem}/data")
     }
 }
 
@@ -109,8 +106,7 @@ pub fn hash_reference(namespace: &Namespace, hash: &str) -> Result<Key, InvalidN
 }
 
 fn reference(namespace: &Namespace, kind: &str, name: &str) -> Result<Key, InvalidName> {
-    let path = format!("refs/{kind}/{}/{name}.json", shards(name));
-    namespace.key(RelPath::parse(&path)?)
+    namespace.key_of(&["refs/", kind, "/", &shards(name), "/", name, ".json"])
 }
 
 #[cfg(test)]
@@ -178,8 +174,8 @@ mod tests {
                     let top = format!("data/{}", strategy.folder());
                     prop_assert!(found.path().starts_with(&top));
                 }
-                prop_assert!(namespace.folder_from_physical(&copy.data_folder).is_some());
-                prop_assert_eq!(copy.content.as_str(), &format!("{}/{file_id}.json", copy.folder));
+                prop_assert!(namespace.folder_from_physical(&copy.data_folder()).is_some());
+                prop_assert_eq!(copy.content.as_str(), &format!("{}/{file_id}.json", copy.folder()));
             }
         }
 

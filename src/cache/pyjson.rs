@@ -30,7 +30,7 @@ use std::mem::take;
 pub use float::float_repr;
 pub use parse::{MAX_DEPTH, MAX_INT_DIGITS, ParseError, parse, parse_str};
 pub use print::{
-    Output, pretty_white_space, write_ascii_string, write_canonical, write_compact, write_pretty,
+    Output, WhiteSpace, write_ascii_string, write_canonical, write_compact, write_pretty,
     write_python, write_utf8_string,
 };
 pub use text::Text;
@@ -105,7 +105,9 @@ impl<'a> Value<'a> {
 
     /// The text that is served: see [`write_compact`].
     pub fn to_compact(&self) -> String {
-        printed(|out| write_compact(out, self))
+        printed(|out| {
+            write_compact(out, self);
+        })
     }
 }
 

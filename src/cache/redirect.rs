@@ -36,17 +36,17 @@ impl Cache {
         lookup: Lookup<'_>,
     ) -> Result<Option<String>> {
         let Some(redirects) = &self.redirects else { return Ok(None) };
-        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
-        let is_binary = reference.file_type == FileType::Binary;
-        let Some(key) = reference.content_key(namespace).filter(|_| is_binary) else {
+        let Some(entry) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let is_binary = entry.file_type() == FileType::Binary;
+        let Some(key) = entry.content_key(namespace).filter(|_| is_binary) else {
             return Ok(None);
         };
         let large = |size| size >= redirects.least_bytes;
         if !self.storage.stat(&key).await?.is_some_and(|stat| large(stat.size)) {
             return Ok(None);
         }
-        let metadata = self.metadata_of(namespace, &reference).await?;
-        if metadata.is_some_and(|metadata| metadata.data.content_encoding.is_some()) {
+        let metadata = self.metadata_of(namespace, &entry).await?;
+        if metadata.is_some_and(|stored| stored.content_encoding.is_some()) {
             return Ok(None);
         }
         let address =

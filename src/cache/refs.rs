@@ -7,6 +7,7 @@
 use super::document::{Document, Writer};
 use super::ident::{CacheId, FileType};
 use super::pyjson::{self, Value};
+pub use super::versions::{HashVersion, Versions};
 
 /// Indent of references and of content, in spaces.
 pub const REFERENCE_INDENT: usize = 2;
@@ -106,22 +107,13 @@ impl Document for EntryRef {
     }
 }
 
-/// One entry of a hash reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HashVersion {
-    /// The entry.
-    pub cache_id: String,
-    /// When it was stored, in milliseconds since 1970.
-    pub timestamp: u64,
-}
-
 /// The entries that were stored with one hash, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HashRef {
     /// The hash.
     pub cache_hash: String,
     /// The entries.
-    pub cache_ids: Vec<HashVersion>,
+    pub cache_ids: Versions,
     /// The newest entry.
     pub latest_id: String,
 }
@@ -130,7 +122,7 @@ impl HashRef {
     /// A reference without entries.
     #[must_use]
     pub fn new(cache_hash: &str) -> Self {
-        Self { cache_hash: cache_hash.to_owned(), cache_ids: Vec::new(), latest_id: String::new() }
+        Self { cache_hash: cache_hash.to_owned(), cache_ids: Versions::default(), latest_id: String::new() }
     }
 
     /// Reads a stored hash reference. Two Python writers may have left two texts in one file: then
@@ -142,14 +134,14 @@ impl HashRef {
             Err(_) => pyjson::parse(first_object(bytes)?).ok()?,
         };
         let Some(Value::List(items)) = value.get("cache_ids") else { return None };
-        let cache_ids: Vec<HashVersion> = items
+        let cache_ids: Versions = items
             .iter()
             .filter_map(|item| {
                 let timestamp = number(item, "timestamp").unwrap_or_default();
                 Some(HashVersion { cache_id: string(item, "cache_id")?, timestamp })
             })
             .collect();
-        let newest = cache_ids.last().map(|version| version.cache_id.clone());
+        let newest = cache_ids.newest().map(|version| version.cache_id.clone());
         Some(Self {
             cache_hash: string(&value, "cache_hash").unwrap_or_default(),
             latest_id: string(&value, "latest_id").or(newest).unwrap_or_default(),
@@ -157,21 +149,35 @@ impl HashRef {
         })
     }
 
-    /// Adds an entry as the newest. An entry that is there already is not added again, so that a
-    /// store that is carried out twice counts once.
+    /// Adds an entry as the newest, that is not there.
     pub fn add(&mut self, id: &CacheId, timestamp: u64) {
-        if !self.cache_ids.iter().any(|version| version.cache_id == id.as_str()) {
-            self.cache_ids.push(HashVersion { cache_id: id.to_string(), timestamp });
-        }
+        self.cache_ids.push(HashVersion { cache_id: id.to_string(), timestamp });
         self.latest_id = id.to_string();
+    }
+
+    /// Makes an entry the newest. One that is there already is not added again, so that a store that
+    /// is carried out twice counts once.
+    pub fn add_once(&mut self, id: &CacheId, timestamp: u64) {
+        if self.lists(id.as_str()) {
+            self.latest_id = id.to_string();
+        } else {
+            self.add(id, timestamp);
+        }
+    }
+
+    /// Whether an entry is there.
+    #[must_use]
+    pub fn lists(&self, id: &str) -> bool {
+        self.cache_ids.from_new_to_old().any(|version| version.cache_id == id)
     }
 
     /// Takes an entry out. Returns whether it was there.
     pub fn remove(&mut self, id: &str) -> bool {
         let before = self.cache_ids.len();
-        self.cache_ids.retain(|version| version.cache_id != id);
+        let all = self.cache_ids.from_old_to_new().into_iter();
+        self.cache_ids = all.filter(|version| version.cache_id != id).cloned().collect();
         if self.latest_id == id {
-            let newest = self.cache_ids.last();
+            let newest = self.cache_ids.newest();
             self.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
         }
         self.cache_ids.len() < before
@@ -180,7 +186,7 @@ impl HashRef {
     /// The entries in the order a reader tries them: the latest, then from new to old. Upstream may
     /// have lost an entry that is still listed.
     pub fn candidates(&self) -> impl Iterator<Item = &str> {
-        let older = self.cache_ids.iter().rev().map(|version| version.cache_id.as_str());
+        let older = self.cache_ids.from_new_to_old().map(|version| version.cache_id.as_str());
         std::iter::once(self.latest_id.as_str())
             .chain(older.filter(|id| *id != self.latest_id.as_str()))
     }
@@ -191,7 +197,7 @@ impl Document for HashRef {
         json.object(|json| {
             json.name("cache_hash").string(&self.cache_hash);
             json.name("cache_ids").list(|json| {
-                for version in &self.cache_ids {
+                for version in self.cache_ids.from_old_to_new() {
                     json.object(|json| {
                         json.name("cache_id").string(&version.cache_id);
                         json.name("timestamp").number(version.timestamp);
@@ -490,8 +496,8 @@ mod tests {
         fn removing_what_was_added_leaves_the_rest(reference in hash_ref(), id in any::<u128>()) {
             let id = CacheId::from(uuid::Uuid::from_u128(id));
             let mut changed = reference.clone();
-            changed.add(&id, 7);
-            changed.add(&id, 7);
+            changed.add_once(&id, 7);
+            changed.add_once(&id, 7);
             prop_assert_eq!(changed.cache_ids.len(), reference.cache_ids.len() + 1);
             prop_assert_eq!(&changed.latest_id, id.as_str());
             prop_assert!(changed.remove(id.as_str()));

@@ -1,15 +1,14 @@
 //! Reading entries, by id and by hash.
 
-use bytes::Bytes;
-
 use super::content::Content;
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
-use super::ident::{CacheHash, CacheId};
+use super::ident::{CacheHash, CacheId, FileType};
+use super::facts::{self, Located};
 use super::refs::{EntryRef, FileConfig, FileMetadata, HashRef, StoredData};
 use super::{Cache, layout, pyjson};
-use crate::key::Namespace;
-use crate::storage::Version;
+use crate::key::{Key, Namespace};
+use crate::storage::{Body, Object};
 
 /// How an entry is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +26,17 @@ pub struct Retrieved {
     pub content: Content,
     /// What is known about it.
     pub metadata: EntryMetadata,
-    /// The entry.
+    /// The id of the entry.
+    pub cache_id: String,
+    /// Its hash.
+    pub cache_hash: String,
+}
+
+/// An entry with its reference as it was read.
+#[derive(Debug)]
+pub(super) struct EntryRead {
     pub reference: EntryRef,
+    pub object: Object,
 }
 
 /// What is served about an entry. Upstream: without a `.metadata` file everything is `null`, but for
@@ -66,7 +74,7 @@ impl Document for EntryMetadata {
 pub struct AllRefs {
     by_id: EntryRef,
     /// Physical names and the files found there, but for content.
-    details: Vec<(String, Option<Bytes>)>,
+    details: Vec<(String, Option<Body>)>,
 }
 
 impl Document for AllRefs {
@@ -92,15 +100,16 @@ impl Cache {
         namespace: &Namespace,
         lookup: Lookup<'_>,
     ) -> Result<Option<Retrieved>> {
-        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
-        let metadata = self.metadata_of(namespace, &reference).await?.unwrap_or_default();
+        let Some(entry) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let stored = self.metadata_of(namespace, &entry).await?.unwrap_or_default();
         let Some((content, content_size)) =
-            self.content_of(namespace, &reference, Some(&metadata.data)).await?
+            self.content_of(namespace, &entry, Some(&stored)).await?
         else {
             return Ok(None);
         };
-        let metadata = EntryMetadata { stored: metadata.data, content_size };
-        Ok(Some(Retrieved { content, metadata, reference }))
+        let (cache_id, cache_hash) = (entry.cache_id().to_owned(), entry.cache_hash().to_owned());
+        let metadata = EntryMetadata { stored, content_size };
+        Ok(Some(Retrieved { content, metadata, cache_id, cache_hash }))
     }
 
     /// Reads the content of an entry alone.
@@ -109,8 +118,8 @@ impl Cache {
         namespace: &Namespace,
         lookup: Lookup<'_>,
     ) -> Result<Option<Content>> {
-        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
-        let content = self.content_of(namespace, &reference, None).await?;
+        let Some(entry) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let content = self.content_of(namespace, &entry, None).await?;
         Ok(content.map(|(content, _)| content))
     }
 
@@ -120,16 +129,16 @@ impl Cache {
         namespace: &Namespace,
         lookup: Lookup<'_>,
     ) -> Result<Option<EntryMetadata>> {
-        let Some(reference) = self.find(namespace, lookup).await? else { return Ok(None) };
-        let Some(key) = reference.content_key(namespace) else { return Ok(None) };
+        let Some(entry) = self.find(namespace, lookup).await? else { return Ok(None) };
+        let Some(key) = entry.content_key(namespace) else { return Ok(None) };
         let Some(stat) = self.storage.stat(&key).await? else { return Ok(None) };
-        let metadata = self.metadata_of(namespace, &reference).await?.unwrap_or_default();
-        Ok(Some(EntryMetadata { stored: metadata.data, content_size: stat.size }))
+        let stored = self.metadata_of(namespace, &entry).await?.unwrap_or_default();
+        Ok(Some(EntryMetadata { stored, content_size: stat.size }))
     }
 
     /// Reads the entry reference of an id.
     pub async fn refs(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<EntryRef>> {
-        Ok(self.entry(namespace, id.as_str()).await?.map(|(reference, _)| reference))
+        Ok(self.entry(namespace, id.as_str()).await?.map(|entry| entry.reference))
     }
 
     /// Reads the entry reference of an id and every file it names, but for content.
@@ -152,8 +161,9 @@ impl Cache {
 
     /// Reads the file configuration of an id.
     pub async fn config(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<FileConfig>> {
-        let file = self.side_file(namespace, id, ".config").await?;
-        file.map(|bytes| FileConfig::parse(&bytes).ok_or_else(|| damaged(id, "file configuration")))
+        let Some(entry) = self.locate(namespace, id.as_str()).await? else { return Ok(None) };
+        let file = self.file(entry.config_key(namespace)).await?;
+        file.map(|body| FileConfig::parse(&body).ok_or_else(|| damaged(id, "file configuration")))
             .transpose()
     }
 
@@ -163,8 +173,9 @@ impl Cache {
         namespace: &Namespace,
         id: &CacheId,
     ) -> Result<Option<FileMetadata>> {
-        let file = self.side_file(namespace, id, ".metadata").await?;
-        file.map(|bytes| FileMetadata::parse(&bytes).ok_or_else(|| damaged(id, "file metadata")))
+        let Some(entry) = self.locate(namespace, id.as_str()).await? else { return Ok(None) };
+        let file = self.file(entry.metadata_key(namespace)).await?;
+        file.map(|body| facts::file_metadata(&body).ok_or_else(|| damaged(id, "file metadata")))
             .transpose()
     }
 
@@ -194,98 +205,88 @@ impl Cache {
         &self,
         namespace: &Namespace,
         lookup: Lookup<'_>,
-    ) -> Result<Option<EntryRef>> {
+    ) -> Result<Option<Located>> {
         let found = match lookup {
-            Lookup::Id(id) => self.refs(namespace, id).await?,
+            Lookup::Id(id) => self.locate(namespace, id.as_str()).await?,
             Lookup::Hash(hash) => self.newest(namespace, hash).await?,
         };
-        if let Some(reference) = &found {
-            self.touch(namespace, reference);
+        if let Some(entry) = &found {
+            self.touch(|| entry.content_key(namespace));
         }
         Ok(found)
     }
 
-    async fn newest(&self, namespace: &Namespace, hash: &CacheHash) -> Result<Option<EntryRef>> {
+    async fn newest(&self, namespace: &Namespace, hash: &CacheHash) -> Result<Option<Located>> {
         let Some(hash_ref) = self.hash_refs(namespace, hash).await? else { return Ok(None) };
         for id in hash_ref.candidates() {
-            if let Some((reference, _)) = self.entry(namespace, id).await? {
-                return Ok(Some(reference));
+            if let Some(entry) = self.locate(namespace, id).await? {
+                return Ok(Some(entry));
             }
         }
         Ok(None)
     }
 
-    /// Reads an entry reference and the version it was read at.
-    pub(super) async fn entry(
-        &self,
-        namespace: &Namespace,
-        id: &str,
-    ) -> Result<Option<(EntryRef, Version)>> {
-        let Some(id) = CacheId::parse(id) else { return Ok(None) };
-        let key = layout::id_reference(namespace, &id)?;
-        let Some(object) = self.storage.get(&key).await? else { return Ok(None) };
-        match EntryRef::parse(&object.bytes) {
-            Some(reference) => Ok(Some((reference, object.version))),
-            None => Err(Error::Damaged { key: key.to_string(), why: "not an entry reference" }),
-        }
+    /// Reads what is needed of an entry to read its content.
+    async fn locate(&self, namespace: &Namespace, id: &str) -> Result<Option<Located>> {
+        let Some((key, object)) = self.reference_of(namespace, id).await? else { return Ok(None) };
+        Located::of(&object.bytes).map(Some).ok_or_else(|| no_reference(&key))
     }
 
+    /// Reads an entry reference.
+    pub(super) async fn entry(&self, namespace: &Namespace, id: &str) -> Result<Option<EntryRead>> {
+        let Some((key, object)) = self.reference_of(namespace, id).await? else { return Ok(None) };
+        let reference = facts::entry_ref(&object.bytes).ok_or_else(|| no_reference(&key))?;
+        Ok(Some(EntryRead { reference, object }))
+    }
+
+    async fn reference_of(&self, namespace: &Namespace, id: &str) -> Result<Option<(Key, Object)>> {
+        let Some(id) = CacheId::parse(id) else { return Ok(None) };
+        let key = layout::id_reference(namespace, &id)?;
+        Ok(self.storage.get(&key).await?.map(|object| (key, object)))
+    }
+
+    /// Reads what the metadata beside the content says of the entry.
     pub(super) async fn metadata_of(
         &self,
         namespace: &Namespace,
-        reference: &EntryRef,
-    ) -> Result<Option<FileMetadata>> {
-        let file = self.beside_content(namespace, reference, ".metadata").await?;
-        Ok(file.and_then(|bytes| FileMetadata::parse(&bytes)))
+        entry: &Located,
+    ) -> Result<Option<StoredData>> {
+        let file = self.file(entry.metadata_key(namespace)).await?;
+        Ok(file.and_then(|body| facts::stored_data(&body)))
     }
 
     /// Reads the first copy of the content, as upstream does; no other copy is tried.
     pub(super) async fn content_of(
         &self,
         namespace: &Namespace,
-        reference: &EntryRef,
+        entry: &Located,
         metadata: Option<&StoredData>,
     ) -> Result<Option<(Content, u64)>> {
-        let Some(key) = reference.content_key(namespace) else { return Ok(None) };
-        let Some(object) = self.storage.get(&key).await? else { return Ok(None) };
-        let size = object.bytes.len() as u64;
+        let Some(body) = self.file(entry.content_key(namespace)).await? else { return Ok(None) };
+        let (size, file_type) = (body.size(), entry.file_type());
         // Only bytes can be compressed, so nothing else needs its metadata to be read.
-        let compressed = object.bytes.starts_with(&[0x1f, 0x8b]);
+        let compressed = || file_type == FileType::Binary && body.starts_with(&[0x1f, 0x8b]);
         let encoding = match metadata {
             Some(stored) => stored.content_encoding.clone(),
-            None if compressed => {
-                let metadata = self.metadata_of(namespace, reference).await?;
-                metadata.and_then(|metadata| metadata.data.content_encoding)
+            None if compressed() => {
+                let metadata = self.metadata_of(namespace, entry).await?;
+                metadata.and_then(|stored| stored.content_encoding)
             }
             None => None,
         };
         let limit = self.settings.max_inflated_bytes;
-        let content = Content::read(object.bytes, reference.file_type, encoding.as_deref(), limit)?;
+        let content = Content::read(body, file_type, encoding.as_deref(), limit)?;
         Ok(Some((content, size)))
     }
 
-    async fn side_file(
-        &self,
-        namespace: &Namespace,
-        id: &CacheId,
-        suffix: &str,
-    ) -> Result<Option<Bytes>> {
-        let Some(reference) = self.refs(namespace, id).await? else { return Ok(None) };
-        self.beside_content(namespace, &reference, suffix).await
-    }
-
-    async fn beside_content(
-        &self,
-        namespace: &Namespace,
-        reference: &EntryRef,
-        suffix: &str,
-    ) -> Result<Option<Bytes>> {
-        let Some(content) = reference.content_files.first() else { return Ok(None) };
-        let Some(key) = namespace.key_from_physical(&format!("{content}{suffix}")) else {
-            return Ok(None);
-        };
+    async fn file(&self, key: Option<Key>) -> Result<Option<Body>> {
+        let Some(key) = key else { return Ok(None) };
         Ok(self.storage.get(&key).await?.map(|object| object.bytes))
     }
+}
+
+fn no_reference(key: &Key) -> Error {
+    Error::Damaged { key: key.to_string(), why: "not an entry reference" }
 }
 
 fn damaged(id: &CacheId, what: &'static str) -> Error {
@@ -296,7 +297,7 @@ impl EntryRef {
     /// The key of the first copy of the content. `None` when the reference names none, or one
     /// outside its namespace, as references of odd cache keys do.
     #[must_use]
-    pub fn content_key(&self, namespace: &Namespace) -> Option<crate::key::Key> {
+    pub fn content_key(&self, namespace: &Namespace) -> Option<Key> {
         namespace.key_from_physical(self.content_files.first()?)
     }
 }

@@ -15,7 +15,7 @@ use super::pyjson::{self, Text, Value};
 use super::refs::{StoredData, string};
 use super::retrieve::Lookup;
 use super::store::{NewEntry, Stored};
-use super::{Cache, Content};
+use super::Cache;
 use crate::key::Namespace;
 
 const SAMPLES: &str = include_str!("samples.json");
@@ -167,7 +167,7 @@ impl Cache {
 
     async fn fixtures(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<Fixtures>> {
         let Some(found) = self.retrieve(namespace, Lookup::Id(id)).await? else { return Ok(None) };
-        let Content::Json(manifest) = found.content else { return Ok(None) };
+        let Some(manifest) = found.content.into_value() else { return Ok(None) };
         let metadata = self.metadata(namespace, id).await?.unwrap_or_default().data;
         Ok(Some(Fixtures { manifest, metadata }))
     }

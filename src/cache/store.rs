@@ -1,17 +1,17 @@
 //! Storing a new entry.
 
+use std::sync::Arc;
+
 use super::content::Prepared;
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
+use super::facts::{self, ConfigOf, Facts, MetadataOf, ReferenceOf, StoredContent};
 use super::ident::{CacheId, Strategy};
 use super::layout::{self, Copy};
-use super::refs::{
-    EntryRef, FileConfig, FileMetadata, HashRef, HashVersion, Paths, REFERENCE_INDENT,
-    SIDECAR_INDENT, StoredData,
-};
-use super::{ATTEMPTS, Cache, digest};
+use super::refs::{HashRef, HashVersion, Paths};
+use super::{ATTEMPTS, Cache};
 use crate::key::{Key, Namespace};
-use crate::storage::{Batch, Expect, Version};
+use crate::storage::{Batch, Body, Expect, Version};
 
 /// What to store, and where.
 #[derive(Debug, Clone)]
@@ -65,19 +65,23 @@ impl Cache {
     pub async fn store(&self, entry: NewEntry<'_>) -> Result<Stored> {
         let now = self.now_ms();
         // Once: a second attempt overwrites the files of the first.
-        let id = entry.cache_id.clone().unwrap_or_else(|| self.next_id());
-        let plan = Plan::new(&entry, &id, now)?;
+        let id = entry.cache_id.unwrap_or_else(|| self.next_id());
+        let plan = Plan::new(&entry, id, now)?;
         // Creating the hash reference says as well whether it was there.
-        let mut look = !self.settings.create_first || self.known.meet(&plan.hash_key);
+        let mut look = !self.settings.create_first || self.known.meet(&plan.facts.hash_key);
+        // Where batches are not atomic, an attempt that failed may have listed the entry.
+        let mut listed = entry.cache_id.is_some();
         for _ in 0..ATTEMPTS {
-            let hash_ref = if look { self.hash_reference(&plan.hash_key).await? } else { None };
+            let hash_key = &plan.facts.hash_key;
+            let hash_ref = if look { self.hash_reference(hash_key).await? } else { None };
             look = true;
-            let known = Known { hash_ref, configs: self.configs_there(&plan).await? };
+            let known = Known { hash_ref, listed, configs: self.configs_there(&plan).await? };
+            listed = true;
             let batch = plan.batch(known);
-            let bytes = batch.bytes();
+            let weight = batch.weight();
             if self.apply(batch).await? {
-                self.remember(&plan.copies[0].content, &id, bytes);
-                return Ok(plan.reply(&entry));
+                self.remember(&plan.facts.copies[0].content, &id, weight);
+                return Ok(plan.reply());
             }
         }
         Err(Error::Busy { attempts: ATTEMPTS })
@@ -85,7 +89,7 @@ impl Cache {
 
     pub(super) async fn hash_reference(&self, key: &Key) -> Result<Option<(HashRef, Version)>> {
         let Some(object) = self.storage.get(key).await? else { return Ok(None) };
-        let reference = match HashRef::parse(&object.bytes) {
+        let reference = match facts::hash_ref(&object.bytes) {
             Some(reference) => reference,
             None => self.rebuilt(key).await?,
         };
@@ -98,25 +102,27 @@ impl Cache {
         let namespace = key.namespace();
         let hash = key.name().strip_suffix(".json").unwrap_or_default();
         let mut reference = HashRef::new(hash);
+        let mut versions = Vec::new();
         for id in self.ids(&namespace).await? {
-            if let Some((entry, _)) = self.entry(&namespace, &id).await?
-                && entry.cache_hash == hash
+            if let Some(entry) = self.entry(&namespace, &id).await?
+                && entry.reference.cache_hash == hash
             {
-                let timestamp = entry.timestamp;
-                reference.cache_ids.push(HashVersion { cache_id: id, timestamp });
+                let timestamp = entry.reference.timestamp;
+                versions.push(HashVersion { cache_id: id, timestamp });
             }
         }
-        reference.cache_ids.sort_by_key(|version| version.timestamp);
-        let newest = reference.cache_ids.last();
+        versions.sort_by_key(|version| version.timestamp);
+        reference.cache_ids = versions.into_iter().collect();
+        let newest = reference.cache_ids.newest();
         reference.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
         Ok(reference)
     }
 
     /// Which copies have their configuration already. A place named by a new id has none.
     async fn configs_there(&self, plan: &Plan) -> Result<Vec<bool>> {
-        let mut there = vec![false; plan.copies.len()];
+        let mut there = vec![false; plan.facts.copies.len()];
         if !plan.fresh {
-            for (copy, there) in plan.copies.iter().zip(&mut there) {
+            for (copy, there) in plan.facts.copies.iter().zip(&mut there) {
                 *there = self.storage.stat(&copy.config).await?.is_some();
             }
         }
@@ -129,6 +135,8 @@ impl Cache {
 struct Known {
     /// The hash reference and the version it was read at.
     hash_ref: Option<(HashRef, Version)>,
+    /// Whether the hash reference may list the entry already.
+    listed: bool,
     /// For every copy, whether its configuration is there.
     configs: Vec<bool>,
 }
@@ -136,122 +144,84 @@ struct Known {
 /// Everything about a store that does not depend on the state of the store.
 #[derive(Debug)]
 struct Plan {
-    id: CacheId,
+    facts: Arc<Facts>,
     /// Whether the place is named by the new id, so that nothing can be there.
     fresh: bool,
-    now: u64,
-    copies: Vec<Copy>,
-    hash_key: Key,
-    id_key: Key,
-    content: bytes::Bytes,
-    config: String,
-    metadata: String,
-    reference: EntryRef,
+    content: Body,
+    stored: StoredContent,
 }
 
 impl Plan {
-    fn new(entry: &NewEntry<'_>, id: &CacheId, now: u64) -> Result<Self> {
+    fn new(entry: &NewEntry<'_>, id: CacheId, now: u64) -> Result<Self> {
         let NewEntry { namespace, strategy, cache_key, content, .. } = entry;
         let file_id = entry.file_id.unwrap_or(id.as_str());
-        let hash = content.hash.as_str();
         let copies = layout::locations(*strategy, cache_key, file_id, now)?
             .iter()
             .map(|location| Copy::new(namespace, location, file_id, content.file_type))
-            .collect::<Result<Vec<_>, _>>()?;
-        let hash_key = layout::hash_reference(namespace, hash)?;
-        let id_key = layout::id_reference(namespace, id)?;
-        // Upstream: a slash at the end of a cache key shows here and nowhere else.
-        let keyed = *strategy == Strategy::KeyBased && cache_key.ends_with('/');
-        let slash = if keyed { "/" } else { "" };
-        let config = FileConfig {
-            file_id: file_id.to_owned(),
-            file_key: (*cache_key).to_owned(),
-            file_paths: copies.iter().map(|copy| format!("{}{slash}", copy.folder)).collect(),
+            .collect::<Result<Box<[_]>, _>>()?;
+        let facts = Facts {
+            namespace: (*namespace).clone(),
+            strategy: *strategy,
+            cache_key: (*cache_key).into(),
+            file_id: entry.file_id.map(Box::from),
+            id,
+            hash: content.hash,
             file_type: content.file_type,
-        };
-        let metadata = FileMetadata {
-            content_hash: digest::content_hash(&content.bytes).to_string(),
-            content_size: content.bytes.len() as u64,
-            timestamp: now,
-            data: StoredData {
-                cache_hash: Some(hash.to_owned()),
-                cache_key: Some((*cache_key).to_owned()),
-                cache_id: Some(id.to_string()),
-                content_encoding: content.encoding.clone(),
-                file_id: Some(file_id.to_owned()),
-                file_type: Some(content.file_type.name().to_owned()),
-                json_field_path: content.field_path.clone(),
-                namespace: Some(namespace.to_string()),
-                stored_at: Some(now),
-                strategy: Some(strategy.name().to_owned()),
-            },
-        };
-        let mut data: Vec<String> = copies
-            .iter()
-            .flat_map(|copy| [&copy.content, &copy.config, &copy.metadata])
-            .map(Key::to_string)
-            .collect();
-        data.sort_unstable();
-        let reference = EntryRef {
-            all_paths: Paths {
-                data,
-                by_hash: vec![hash_key.to_string()],
-                by_id: vec![id_key.to_string()],
-            },
-            cache_id: id.to_string(),
-            cache_hash: hash.to_owned(),
-            content_files: copies.iter().map(|copy| copy.content.to_string()).collect(),
-            data_folders: copies.iter().map(|copy| copy.data_folder.clone()).collect(),
-            file_type: content.file_type,
-            namespace: namespace.to_string(),
-            strategy: strategy.name().to_owned(),
-            timestamp: now,
-        };
-        Ok(Self {
-            id: id.clone(),
-            fresh: entry.cache_id.is_none() && entry.file_id.is_none(),
+            encoding: content.encoding.as_deref().map(Box::from),
+            field_path: content.field_path.as_deref().map(Box::from),
+            size: content.body.size(),
             now,
             copies,
-            hash_key,
-            id_key,
-            content: content.bytes.clone(),
-            config: config.indented(SIDECAR_INDENT),
-            metadata: metadata.indented(SIDECAR_INDENT),
-            reference,
+            id_key: layout::id_reference(namespace, &id)?,
+            hash_key: layout::hash_reference(namespace, content.hash.as_str())?,
+        };
+        Ok(Self {
+            facts: Arc::new(facts),
+            fresh: entry.cache_id.is_none() && entry.file_id.is_none(),
+            content: content.body.clone(),
+            stored: StoredContent::new(&content.body),
         })
     }
 
     fn batch(&self, known: Known) -> Batch {
-        let mut batch = Batch::new(&self.id_key.namespace());
-        for (copy, config_there) in self.copies.iter().zip(known.configs) {
+        let facts = &self.facts;
+        let config = Body::of(Arc::new(ConfigOf(Arc::clone(facts))));
+        let stored = self.stored.clone();
+        let metadata = Body::of(Arc::new(MetadataOf { facts: Arc::clone(facts), stored }));
+        let mut batch = Batch::new(&facts.namespace);
+        for (copy, config_there) in facts.copies.iter().zip(known.configs) {
             if !config_there {
                 // A place named by a new id cannot have one; anywhere else the first one stays.
                 let expect = if self.fresh { Expect::Any } else { Expect::Absent };
-                batch.put_if(copy.config.clone(), self.config.clone(), expect);
+                batch.put_if(copy.config.clone(), config.clone(), expect);
             }
             batch.put(copy.content.clone(), self.content.clone());
-            batch.put(copy.metadata.clone(), self.metadata.clone());
+            batch.put(copy.metadata.clone(), metadata.clone());
         }
         batch.then();
-        batch.put(self.id_key.clone(), self.reference.indented(REFERENCE_INDENT));
+        batch.put(facts.id_key.clone(), Body::of(Arc::new(ReferenceOf(Arc::clone(facts)))));
         batch.then();
         let (mut hash_ref, expect) = match known.hash_ref {
             Some((hash_ref, version)) => (hash_ref, Expect::At(version)),
-            None => (HashRef::new(&self.reference.cache_hash), Expect::Absent),
+            None => (HashRef::new(facts.hash.as_str()), Expect::Absent),
         };
-        hash_ref.add(&self.id, self.now);
-        batch.put_if(self.hash_key.clone(), hash_ref.indented(REFERENCE_INDENT), expect);
+        if known.listed {
+            hash_ref.add_once(&facts.id, facts.now);
+        } else {
+            hash_ref.add(&facts.id, facts.now);
+        }
+        batch.put_if(facts.hash_key.clone(), Body::of(Arc::new(hash_ref)), expect);
         batch
     }
 
-    fn reply(self, entry: &NewEntry<'_>) -> Stored {
+    fn reply(&self) -> Stored {
         Stored {
-            cache_id: self.id,
-            cache_hash: self.reference.cache_hash,
-            namespace: entry.namespace.clone(),
-            paths: self.reference.all_paths,
-            size: self.content.len() as u64,
-            stored_at: self.now,
+            cache_id: self.facts.id,
+            cache_hash: self.facts.hash.as_str().to_owned(),
+            namespace: self.facts.namespace.clone(),
+            paths: self.facts.paths(),
+            size: self.facts.size,
+            stored_at: self.facts.now,
         }
     }
 }

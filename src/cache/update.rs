@@ -6,15 +6,16 @@
 
 use bytes::Bytes;
 
-use super::content::{lone_surrogate, pretty};
+use super::content::{json_body, lone_surrogate};
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
 use super::ident::{CacheId, FileType};
 use super::pyjson::{self, Text, Value};
 use super::refs::{EntryRef, REFERENCE_INDENT, SIDECAR_INDENT};
+use super::retrieve::EntryRead;
 use super::{ATTEMPTS, Cache, layout};
-use crate::key::Namespace;
-use crate::storage::{Batch, Expect, Version};
+use crate::key::{Key, Namespace};
+use crate::storage::{Batch, Body, Expect, Object};
 
 /// New content of an entry.
 #[derive(Debug, Clone)]
@@ -67,28 +68,33 @@ impl Cache {
         id: &CacheId,
         content: NewContent<'_>,
     ) -> Result<Option<Updated>> {
-        let (bytes, size) = render(&content, self.settings.max_inflated_bytes)?;
+        let (body, size) = render(&content, self.settings.max_inflated_bytes)?;
         let binary = matches!(content, NewContent::Binary(_));
         for _ in 0..ATTEMPTS {
-            let Some((mut reference, version)) = self.entry(namespace, id.as_str()).await? else {
+            let Some(mut entry) = self.entry(namespace, id.as_str()).await? else {
                 return Ok(None);
             };
-            if binary {
-                reference.file_type = FileType::Binary;
+            if binary && entry.reference.file_type != FileType::Binary {
+                entry.reference.file_type = FileType::Binary;
+                entry.object.bytes = entry.reference.indented(REFERENCE_INDENT).into();
             }
             let mut batch = Batch::new(namespace);
-            self.guard(&mut batch, namespace, &reference, version)?;
+            self.guard(&mut batch, namespace, &entry)?;
+            let reference = entry.reference;
             let mut paths = Vec::new();
             for path in &reference.content_files {
                 let Some(key) = namespace.key_from_physical(path) else { continue };
-                batch.put(key, bytes.clone());
+                if entry.object.bytes.document().is_some() {
+                    self.settle(&mut batch, &key).await?;
+                }
+                batch.put(key, body.clone());
                 paths.push(path.clone());
             }
             if paths.is_empty() {
                 return Ok(None);
             }
             if self.apply(batch).await? {
-                self.touch(namespace, &reference);
+                self.touch(|| reference.content_key(namespace));
                 let EntryRef { cache_id, cache_hash, .. } = reference;
                 return Ok(Some(Updated {
                     cache_id,
@@ -103,6 +109,18 @@ impl Cache {
         Err(Error::Busy { attempts: ATTEMPTS })
     }
 
+    /// Renders metadata that is a document over content which is going to be replaced, since it would
+    /// keep that content in memory for its hash.
+    async fn settle(&self, batch: &mut Batch, content: &Key) -> Result<()> {
+        let Ok(key) = content.beside(".metadata") else { return Ok(()) };
+        if let Some(Object { bytes, version }) = self.storage.get(&key).await?
+            && bytes.document().is_some()
+        {
+            batch.put_if(key, bytes.into_bytes(), Expect::At(version));
+        }
+        Ok(())
+    }
+
     /// Makes a batch hold only while the entry is there as it was read: its reference is written
     /// again, guarded, as the first step. What is written below an entry that someone deletes
     /// meanwhile would be acknowledged and lost, or come back from the dead.
@@ -110,13 +128,13 @@ impl Cache {
         &self,
         batch: &mut Batch,
         namespace: &Namespace,
-        reference: &EntryRef,
-        version: Version,
+        entry: &EntryRead,
     ) -> Result<()> {
+        let EntryRead { reference, object: Object { bytes, version } } = entry;
         let id = CacheId::parse(&reference.cache_id)
             .ok_or(Error::Damaged { key: reference.cache_id.clone(), why: "not an id" })?;
         let key = layout::id_reference(namespace, &id)?;
-        batch.put_if(key, reference.indented(REFERENCE_INDENT), Expect::At(version));
+        batch.put_if(key, bytes.clone(), Expect::At(version.clone()));
         batch.then();
         Ok(())
     }
@@ -124,7 +142,7 @@ impl Cache {
 
 /// The bytes to store, and the size upstream reports: characters of a string, members of an object,
 /// bytes.
-fn render(content: &NewContent<'_>, limit: usize) -> Result<(Bytes, u64)> {
+fn render(content: &NewContent<'_>, limit: usize) -> Result<(Body, u64)> {
     Ok(match content {
         NewContent::Text(text) => {
             let plain = text.as_str().ok_or_else(lone_surrogate)?;
@@ -133,13 +151,13 @@ fn render(content: &NewContent<'_>, limit: usize) -> Result<(Bytes, u64)> {
             (stored.into(), text.char_count() as u64)
         }
         NewContent::Json(value) => {
-            let stored = pretty(value, SIDECAR_INDENT, limit)?;
+            let stored = json_body(value, SIDECAR_INDENT, limit)?;
             let members = match value {
                 Value::Object(members) => members.len() as u64,
                 _ => 0,
             };
-            (stored.into(), members)
+            (stored, members)
         }
-        NewContent::Binary(bytes) => (bytes.clone(), bytes.len() as u64),
+        NewContent::Binary(bytes) => (bytes.clone().into(), bytes.len() as u64),
     })
 }

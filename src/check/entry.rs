@@ -1,7 +1,5 @@
 //! Judging an entry: its reference, the copies of its content, their side files.
 
-use bytes::Bytes;
-
 use super::Kind;
 use crate::cache::content;
 use crate::cache::digest;
@@ -12,7 +10,7 @@ use crate::cache::refs::{
     EntryRef, FileConfig, FileMetadata, REFERENCE_INDENT, SIDECAR_INDENT, StoredData,
 };
 use crate::key::{Key, Namespace};
-use crate::storage::{Batch, Expect, Object, Version};
+use crate::storage::{Batch, Body, Expect, Object, Version};
 
 /// What is known of an entry.
 #[derive(Debug)]
@@ -156,7 +154,7 @@ fn unclean_paths(reference: &mut EntryRef, copies: &[Copy], found: &mut Vec<(Kin
 fn judge_copy(
     reference: &EntryRef,
     files: &Files,
-    bytes: &Bytes,
+    bytes: &Body,
     batch: &mut Batch,
     found: &mut Vec<(Kind, String)>,
 ) -> bool {
@@ -261,7 +259,7 @@ fn cache_key_of(reference: &EntryRef, content: &Key) -> String {
     folder.trim_start_matches(&top).trim_matches('/').to_owned()
 }
 
-fn metadata_of(reference: &EntryRef, content: &Key, bytes: &Bytes) -> FileMetadata {
+fn metadata_of(reference: &EntryRef, content: &Key, bytes: &Body) -> FileMetadata {
     let (file_id, _) = parts(content);
     let encoding = (reference.file_type == FileType::Binary)
         .then(|| content::gunzip(bytes, MOST_INFLATED).ok())

@@ -56,12 +56,12 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
         let stated = stated.map_or("no number".to_owned(), |stated| stated.to_string());
         say(Kind::WrongCount, format!("total_versions is {stated}, and it lists {lists}"));
     }
-    if lists > 0 && !self::lists(&reference, &reference.latest_id) {
+    if lists > 0 && !reference.lists(&reference.latest_id) {
         say(Kind::WrongLatest, format!("latest_id {:?} is not listed", reference.latest_id));
     }
-    let before = std::mem::take(&mut reference.cache_ids);
-    let mut seen = HashSet::with_capacity(before.len());
-    for (at, version) in before.into_iter().enumerate() {
+    let mut kept = Vec::with_capacity(reference.cache_ids.len());
+    let mut seen = HashSet::with_capacity(reference.cache_ids.len());
+    for (at, version) in reference.cache_ids.from_old_to_new().into_iter().enumerate() {
         let id = &version.cache_id;
         if !seen.insert(id.clone()) {
             say(Kind::DuplicateId, format!("lists {id} again"));
@@ -72,16 +72,17 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
             Some(Listed::Of(other)) if other != hash => {
                 say(Kind::ListsForeignEntry, format!("lists {id}, stored under {other:?}"));
             }
-            _ => reference.cache_ids.push(version),
+            _ => kept.push(version.clone()),
         }
     }
-    let Some(newest) = reference.cache_ids.last().map(|newest| newest.cache_id.clone()) else {
+    reference.cache_ids = kept.into_iter().collect();
+    let Some(newest) = reference.cache_ids.newest().map(|newest| newest.cache_id.clone()) else {
         if found.is_empty() {
             found.push((Kind::NoEntries, "lists no entry".to_owned()));
         }
         return (found, Rewrite::Delete);
     };
-    if !self::lists(&reference, &reference.latest_id) {
+    if !reference.lists(&reference.latest_id) {
         reference.latest_id = newest;
     }
     let rewrite = if found.is_empty() { Rewrite::Keep } else { Rewrite::Write(reference) };
@@ -93,20 +94,18 @@ pub(super) fn with_entry(hash: &str, bytes: Option<&[u8]>, id: &str, timestamp: 
     let there = bytes.and_then(HashRef::parse);
     let mut reference = there.unwrap_or_else(|| HashRef::new(hash));
     hash.clone_into(&mut reference.cache_hash);
-    if !lists(&reference, id) {
-        let earlier = reference.cache_ids.iter().rposition(|other| other.timestamp <= timestamp);
+    if !reference.lists(id) {
+        let all = reference.cache_ids.from_old_to_new().into_iter();
+        let mut all: Vec<HashVersion> = all.cloned().collect();
+        let earlier = all.iter().rposition(|other| other.timestamp <= timestamp);
         let at = earlier.map_or(0, |at| at + 1);
-        if at == reference.cache_ids.len() {
+        if at == all.len() {
             id.clone_into(&mut reference.latest_id);
         }
-        reference.cache_ids.insert(at, HashVersion { cache_id: id.to_owned(), timestamp });
+        all.insert(at, HashVersion { cache_id: id.to_owned(), timestamp });
+        reference.cache_ids = all.into_iter().collect();
     }
     reference
-}
-
-/// Whether a hash reference lists an entry.
-pub(super) fn lists(reference: &HashRef, id: &str) -> bool {
-    reference.cache_ids.iter().any(|version| version.cache_id == id)
 }
 
 #[cfg(test)]
@@ -170,7 +169,8 @@ mod tests {
             let bytes = reference.indented(2);
             reference = with_entry(HASH, Some(bytes.as_bytes()), id, timestamp);
         }
-        let ids: Vec<&str> = reference.cache_ids.iter().map(|v| v.cache_id.as_str()).collect();
+        let all = reference.cache_ids.from_old_to_new().into_iter();
+        let ids: Vec<&str> = all.map(|version| version.cache_id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(reference.latest_id, "c");
         assert_eq!(with_entry(HASH, Some(b"nonsense"), "a", 1).latest_id, "a");

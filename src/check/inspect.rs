@@ -193,7 +193,8 @@ impl<'a> Inspector<'a> {
                 return Ok(Found { findings: vec![stray(key)], ..Found::default() });
             }
             let mut listed = Vec::new();
-            for version in HashRef::parse(&object.bytes).iter().flat_map(|there| &there.cache_ids) {
+            let there = HashRef::parse(&object.bytes).unwrap_or_default();
+            for version in there.cache_ids.from_old_to_new() {
                 listed.push(self.listed(&version.cache_id).await?);
             }
             let (found, rewrite) = hash::judge(hash, &object.bytes, &listed);
@@ -305,7 +306,7 @@ impl<'a> Inspector<'a> {
         }
         let there = self.storage.get(&key).await?;
         let listing = there.as_ref().and_then(|object| HashRef::parse(&object.bytes));
-        if listing.is_some_and(|listing| hash::lists(&listing, &reference.cache_id)) {
+        if listing.is_some_and(|listing| listing.lists(&reference.cache_id)) {
             return Ok(batch);
         }
         found.push(match &there {

@@ -1,6 +1,5 @@
 //! The three rounds of a copy through one namespace.
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::sum::{Sum, hash};
@@ -10,7 +9,7 @@ use crate::cache::layout;
 use crate::cache::refs::{EntryRef, HashRef};
 use crate::key::{Key, Namespace, Prefix, RelPath};
 use crate::storage::walk::Walk;
-use crate::storage::{Batch, Error, Expect, Object, Result, Storage};
+use crate::storage::{Batch, Body, Error, Expect, Object, Result, Storage};
 
 /// Objects read side by side, and written in one batch: what hides the way to a distant store.
 const WIDTH: usize = 32;
@@ -136,14 +135,15 @@ impl Rounds<'_> {
 
     /// Copies what a reference names and the target does not have yet, since it was stored after
     /// its turn.
-    async fn before(&mut self, key: &Key, bytes: &Bytes) -> Result<()> {
+    async fn before(&mut self, key: &Key, bytes: &Body) -> Result<()> {
         let namespace = key.namespace();
         if key.path().starts_with("refs/by-id/") {
             if let Some(reference) = EntryRef::parse(bytes) {
                 self.files_of(&namespace, &reference).await?;
             }
         } else if key.path().starts_with("refs/by-hash/") {
-            for version in HashRef::parse(bytes).into_iter().flat_map(|of| of.cache_ids) {
+            let reference = HashRef::parse(bytes).unwrap_or_default();
+            for version in reference.cache_ids.from_old_to_new() {
                 let id = CacheId::parse(&version.cache_id);
                 let id = id.and_then(|id| layout::id_reference(&namespace, &id).ok());
                 let Some(id) = id else { continue };
@@ -180,14 +180,14 @@ impl Rounds<'_> {
 
     /// Writes objects where nothing is. What others have put there meanwhile stays, and counts as
     /// skipped or as a conflict.
-    async fn write(&mut self, mut objects: Vec<(Key, Bytes)>) -> Result<()> {
+    async fn write(&mut self, mut objects: Vec<(Key, Body)>) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let Some((first, _)) = objects.first() else { return Ok(()) };
             let mut batch = Batch::new(&first.namespace());
             for (key, bytes) in &objects {
                 batch.put_if(key.clone(), bytes.clone(), Expect::Absent);
             }
-            let bytes = batch.bytes();
+            let bytes = batch.weight();
             match self.target.apply(batch).await {
                 Ok(()) => {
                     self.summary.copied += objects.len() as u64;
@@ -202,7 +202,7 @@ impl Rounds<'_> {
         Err(Error::Unavailable { backend: "target", source: why })
     }
 
-    async fn still_missing(&mut self, objects: Vec<(Key, Bytes)>) -> Result<Vec<(Key, Bytes)>> {
+    async fn still_missing(&mut self, objects: Vec<(Key, Body)>) -> Result<Vec<(Key, Body)>> {
         let mut missing = Vec::new();
         for (key, bytes) in objects {
             match self.target.get(&key).await? {
@@ -216,7 +216,7 @@ impl Rounds<'_> {
     }
 
     /// Replaces another value.
-    async fn replace(&mut self, key: Key, bytes: Bytes) -> Result<()> {
+    async fn replace(&mut self, key: Key, bytes: Body) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let there = self.target.get(&key).await?;
             if there.as_ref().is_some_and(|there| there.bytes == bytes) {

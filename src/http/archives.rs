@@ -161,7 +161,7 @@ async fn download(app: Arc<App>, call: Call) -> Answer {
     let (namespace, id) = call.entry()?;
     match app.cache.content(&namespace, Lookup::Id(&id)).await? {
         Some(Content::Binary(bytes)) => Ok(reply::archive(bytes, &format!("{id}.zip"))),
-        Some(Content::Text(_) | Content::Json(_)) => {
+        Some(Content::Text(_) | Content::Json(_) | Content::Served(_)) => {
             Err(ApiError::invalid("Cached item is not a binary file"))
         }
         None => Err(ApiError::missing("Zip file not found")),

@@ -396,7 +396,7 @@ async fn retrieve(app: Arc<App>, call: Call, by: By) -> Answer {
     };
     Ok(match &found.content {
         Content::Binary(_) => binary_reference(&namespace, &target, &found),
-        Content::Text(_) | Content::Json(_) => retrieved(&found),
+        Content::Text(_) | Content::Json(_) | Content::Served(_) => retrieved(&found),
     })
 }
 
@@ -407,6 +407,7 @@ fn retrieved(found: &Retrieved) -> Response {
             match &found.content {
                 Content::Text(text) => json.served_text(text),
                 Content::Json(value) => json.value(value),
+                Content::Served(text) => json.served_value(text),
                 Content::Binary(_) => json.null(),
             }
             json.name("metadata").document(&found.metadata);
@@ -425,8 +426,8 @@ fn binary_reference(namespace: &Namespace, target: &Target, found: &Retrieved) -
             json.name("message").string("Binary data requires separate endpoint");
             json.name("data_type").string("binary");
             json.name("size").number(found.metadata.content_size);
-            json.name("cache_hash").string(&found.reference.cache_hash);
-            json.name("cache_id").string(&found.reference.cache_id);
+            json.name("cache_hash").string(&found.cache_hash);
+            json.name("cache_id").string(&found.cache_id);
             json.name("namespace").string(namespace.as_str());
             json.name("binary_url").string(&url);
             json.name("metadata").document(&found.metadata);

@@ -22,12 +22,12 @@ pub(crate) fn written(write: impl FnOnce(&mut Writer)) -> Response {
 }
 
 /// A JSON text.
-pub(crate) fn json(body: String) -> Response {
+pub(crate) fn json(body: impl Into<Bytes>) -> Response {
     json_with(StatusCode::OK, body)
 }
 
 /// A JSON text with a status.
-pub(crate) fn json_with(status: StatusCode, body: String) -> Response {
+pub(crate) fn json_with(status: StatusCode, body: impl Into<Bytes>) -> Response {
     with_type(status, "application/json", body)
 }
 

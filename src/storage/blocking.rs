@@ -107,7 +107,12 @@ impl<S: BlockingStorage> super::Storage for Blocking<S> {
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {
-        self.hop(move |store| store.apply(batch)).await
+        self.hop(move |store| {
+            // Here rather than under the store's locks.
+            batch.render();
+            store.apply(batch)
+        })
+        .await
     }
 
     async fn list(&self, query: List) -> Result<Page> {

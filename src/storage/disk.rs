@@ -76,7 +76,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -192,7 +191,7 @@ impl BlockingStorage for Disk {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
         let bytes = read(file).map_err(failed("read", key.as_str()))?;
         let version = version(&bytes);
-        Ok(Some(Object { bytes: Bytes::from(bytes), version }))
+        Ok(Some(Object { bytes: bytes.into(), version }))
     }
 
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {

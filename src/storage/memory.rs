@@ -1,18 +1,23 @@
 //! Objects in a map of this process. Never blocks, never awaits; nothing survives a restart.
 //!
+//! A [`Body`] made of a document is kept as the document: what nobody reads is never rendered.
+//!
 //! Bounded on request: a batch that would take keys and values over the bound is refused whole with
 //! [`Error::Full`]; which entries then make room is the service's to decide (`cache::evict`), since
 //! only it knows which objects belong together.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::folders::Folders;
 use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
-    Batch, Change, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage, sorted,
+    Batch, Body, Change, Error, Expect, List, Object, Page, Promises, Render, Result, Stat, Storage,
+    sorted,
 };
 use crate::key::{Key, Namespace};
 
@@ -29,14 +34,51 @@ pub struct Memory {
 
 #[derive(Default)]
 struct State {
-    objects: BTreeMap<Key, Slot>,
+    objects: Folders<Slot>,
     last_version: u64,
     bytes: u64,
 }
 
 struct Slot {
-    bytes: Bytes,
+    value: Value,
     version: u64,
+}
+
+enum Value {
+    Bytes(Bytes),
+    Document(Arc<dyn Render>),
+}
+
+impl Value {
+    fn new(body: &Body) -> Self {
+        match body.document() {
+            Some(document) => Self::Document(Arc::clone(document)),
+            // Copied, because a request's body shares the connection's read buffer, and keeping a
+            // slice of that alive would cost many times the value.
+            None => Self::Bytes(Bytes::copy_from_slice(body)),
+        }
+    }
+
+    fn body(&self) -> Body {
+        match self {
+            Self::Bytes(bytes) => bytes.clone().into(),
+            Self::Document(document) => Body::of(Arc::clone(document)),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Document(document) => document.size(),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Document(document) => document.weight(),
+        }
+    }
 }
 
 impl Memory {
@@ -46,7 +88,8 @@ impl Memory {
         Self::default()
     }
 
-    /// An empty store that holds at most `max_bytes` of keys and values (and 64 bytes an object).
+    /// An empty store that holds at most `max_bytes` of keys and values (and 64 bytes an object). A value
+    /// counts with what it takes here ([`Body::weight`]).
     #[must_use]
     pub fn bounded(max_bytes: u64) -> Self {
         Self { max_bytes: Some(max_bytes), ..Self::default() }
@@ -92,7 +135,7 @@ impl Storage for Memory {
             .read()
             .objects
             .get(key)
-            .map(|slot| Object { bytes: slot.bytes.clone(), version: slot.version.into() }))
+            .map(|slot| Object { bytes: slot.value.body(), version: slot.version.into() }))
     }
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
@@ -100,7 +143,7 @@ impl Storage for Memory {
             .read()
             .objects
             .get(key)
-            .map(|slot| Stat { size: slot.bytes.len() as u64, version: slot.version.into() }))
+            .map(|slot| Stat { size: slot.value.size(), version: slot.version.into() }))
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {
@@ -125,7 +168,7 @@ impl Storage for Memory {
     }
 
     async fn list(&self, query: List) -> Result<Page> {
-        Ok(sorted::page(&self.read().objects, &query, |slot| slot.bytes.len() as u64))
+        Ok(sorted::page(&self.read().objects, &query, |slot| slot.value.size()))
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
@@ -147,7 +190,7 @@ impl State {
                     .find_map(|step| step.iter().find(|other| other.key() == change.key()));
                 let holds = match (change.expect(), earlier) {
                     (Expect::Any, _) => true,
-                    (Expect::Absent, None) => !self.objects.contains_key(change.key()),
+                    (Expect::Absent, None) => self.objects.get(change.key()).is_none(),
                     (Expect::Absent, Some(Change::Delete { .. })) => true,
                     (Expect::Absent, Some(Change::Put { .. })) => false,
                     (Expect::At(version), None) => self
@@ -169,7 +212,7 @@ impl State {
         let mut sizes: BTreeMap<&Key, Option<usize>> = BTreeMap::new();
         for change in batch.steps().iter().flatten() {
             let size = match change {
-                Change::Put { bytes, .. } => Some(bytes.len()),
+                Change::Put { bytes, .. } => Some(bytes.weight()),
                 Change::Delete { .. } => None,
             };
             sizes.insert(change.key(), size);
@@ -177,7 +220,7 @@ impl State {
         let mut bytes = self.bytes;
         for (key, size) in sizes {
             bytes += size.map_or(0, |size| weight(key, size));
-            bytes -= self.objects.get(key).map_or(0, |slot| weight(key, slot.bytes.len()));
+            bytes -= self.objects.get(key).map_or(0, |slot| weight(key, slot.value.weight()));
         }
         bytes
     }
@@ -186,19 +229,17 @@ impl State {
         match change {
             Change::Put { key, bytes, .. } => {
                 self.last_version += 1;
-                self.bytes += weight(&key, bytes.len());
-                // Copied, because a request's body shares the connection's read buffer, and keeping
-                // a slice of that alive would cost many times the value.
-                let bytes = Bytes::copy_from_slice(&bytes);
-                let slot = Slot { bytes, version: self.last_version };
+                let value = Value::new(&bytes);
+                self.bytes += weight(&key, value.weight());
+                let slot = Slot { value, version: self.last_version };
                 let length = key.as_str().len();
                 if let Some(before) = self.objects.insert(key, slot) {
-                    self.bytes -= OVERHEAD + (length + before.bytes.len()) as u64;
+                    self.bytes -= OVERHEAD + (length + before.value.weight()) as u64;
                 }
             }
             Change::Delete { key, .. } => {
                 if let Some(before) = self.objects.remove(&key) {
-                    self.bytes -= weight(&key, before.bytes.len());
+                    self.bytes -= weight(&key, before.value.weight());
                 }
             }
         }
@@ -207,7 +248,7 @@ impl State {
 
 fn put_weight(change: &Change) -> u64 {
     match change {
-        Change::Put { key, bytes, .. } => weight(key, bytes.len()),
+        Change::Put { key, bytes, .. } => weight(key, bytes.weight()),
         Change::Delete { .. } => 0,
     }
 }

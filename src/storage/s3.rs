@@ -235,7 +235,7 @@ impl Storage for S3 {
         let found = self.bucket.get(&self.call(1, 0), &self.name(key)).await?;
         Ok(found.filter(Current::is_value).map(|found| Object {
             version: Version::from(found.etag.as_str()),
-            bytes: found.bytes,
+            bytes: found.bytes.into(),
         }))
     }
 

@@ -1,17 +1,54 @@
-//! Listings out of an ordered map: for stores that keep all their keys in memory.
+//! Listings out of a map in order: for stores that keep all their keys in memory.
 //!
 //! The cost follows the page and not the map: folders are passed by seeking behind them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
+use std::collections::btree_map::{self, BTreeMap};
 use std::ops::Bound;
 
+use super::folders::{self, Folders};
 use super::{Cursor, Depth, Entry, List, Page};
 use crate::key::{Key, Namespace};
 
+/// A map of keys in byte order.
+pub trait Sorted {
+    /// What it holds.
+    type Value;
+    /// A walk through it.
+    type Walk<'a>: Iterator<Item = (&'a Key, &'a Self::Value)>
+    where
+        Self: 'a;
+
+    /// Every key from a place on, in byte order. The place need not be a key.
+    fn walk(&self, from: Bound<&str>) -> Self::Walk<'_>;
+}
+
+impl<V> Sorted for BTreeMap<Key, V> {
+    type Value = V;
+    type Walk<'a>
+        = btree_map::Range<'a, Key, V>
+    where
+        Self: 'a;
+
+    fn walk(&self, from: Bound<&str>) -> Self::Walk<'_> {
+        self.range::<str, _>((from, Bound::Unbounded))
+    }
+}
+
+impl<V> Sorted for Folders<V> {
+    type Value = V;
+    type Walk<'a>
+        = folders::Range<'a, V>
+    where
+        Self: 'a;
+
+    fn walk(&self, from: Bound<&str>) -> Self::Walk<'_> {
+        self.range(from)
+    }
+}
+
 /// One page of a folder, as [`Storage::list`](super::Storage::list) gives it; `size` tells the length of
 /// a value.
-pub fn page<V>(objects: &BTreeMap<Key, V>, query: &List, size: impl Fn(&V) -> u64) -> Page {
+pub fn page<S: Sorted>(objects: &S, query: &List, size: impl Fn(&S::Value) -> u64) -> Page {
     let mut page = Page::default();
     let mut last: Option<Cursor> = None;
     let mut cursor = query.after.clone();
@@ -47,11 +84,11 @@ pub fn page<V>(objects: &BTreeMap<Key, V>, query: &List, size: impl Fn(&V) -> u6
 
 /// The namespaces of all keys, as [`Storage::namespaces`](super::Storage::namespaces) gives them.
 #[must_use]
-pub fn namespaces<V>(objects: &BTreeMap<Key, V>) -> Vec<Namespace> {
+pub fn namespaces<S: Sorted>(objects: &S) -> Vec<Namespace> {
     let mut found = Vec::new();
     let mut from = Bound::Unbounded;
     let mut seek: String;
-    while let Some((key, _)) = objects.range::<str, _>((from, Bound::Unbounded)).next() {
+    while let Some((key, _)) = objects.walk(from).next() {
         let (first, _) = key.as_str().split_once('/').unwrap_or((key.as_str(), ""));
         found.extend(Namespace::parse(first));
         // `0` is the character after `/`: the first text behind everything that starts so.
@@ -65,11 +102,11 @@ pub fn namespaces<V>(objects: &BTreeMap<Key, V>) -> Vec<Namespace> {
 }
 
 /// The objects at or behind `prefix`, and behind the cursor.
-fn after<'a, V>(
-    objects: &'a BTreeMap<Key, V>,
+fn after<'a, S: Sorted>(
+    objects: &'a S,
     prefix: &str,
     cursor: Option<&Cursor>,
-) -> Range<'a, Key, V> {
+) -> S::Walk<'a> {
     let behind_folder;
     let from = match cursor {
         Some(Cursor::Key(key)) if key.as_str() >= prefix => Bound::Excluded(key.as_str()),
@@ -79,5 +116,5 @@ fn after<'a, V>(
         }
         _ => Bound::Included(prefix),
     };
-    objects.range::<str, _>((from, Bound::Unbounded))
+    objects.walk(from)
 }

@@ -164,5 +164,5 @@ fn a_value_that_looks_like_a_journal_is_a_value() {
     assert!(keys(&open(dir.path()), "team").is_empty());
     let dir = copy(home.dir.path());
     let found = open(dir.path()).get(&key("team/journal")).unwrap().unwrap();
-    assert_eq!(found.bytes, record);
+    assert_eq!(found.bytes[..], record[..]);
 }

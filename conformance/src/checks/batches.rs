@@ -111,7 +111,7 @@ fn put(path: &str, value: &str) -> Change {
 }
 
 fn put_if(path: &str, value: &str, expect: Expect) -> Change {
-    Change::Put { key: key("team", path), bytes: Bytes::from(value.to_owned()), expect }
+    Change::Put { key: key("team", path), bytes: value.to_owned().into(), expect }
 }
 
 fn delete(path: &str) -> Change {

@@ -327,8 +327,8 @@ fn a_failed_atomic_batch_leaves_everything_as_it_was() {
     let done = now(cache.batch(&namespace, &id, &request)).unwrap();
     assert_ne!(done.cache_id, id);
     let (reference, bytes) = now(cache.archive(&namespace, &done.cache_id)).unwrap();
-    assert_eq!(reference.strategy, "key_based");
-    assert_eq!(reference.cache_hash, hash(&bytes).unwrap().as_str());
+    assert_eq!(reference.strategy(), Some(Strategy::KeyBased));
+    assert_eq!(reference.cache_hash(), hash(&bytes).unwrap().as_str());
     assert_eq!(names(&bytes), ["a", "b"]);
     assert_eq!(now(cache.archive(&namespace, &id)).unwrap().1, original);
 }

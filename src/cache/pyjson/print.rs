@@ -34,39 +34,54 @@ pub fn write_pretty(out: &mut impl Output, value: &Value<'_>, indent: usize) {
     print(out, value, style);
 }
 
-/// The bytes of white space that [`write_pretty`] puts into the text of a value. They can be many
-/// times the value: each item costs as many spaces as it is deep inside.
-#[must_use]
-pub fn pretty_white_space(value: &Value<'_>, indent: usize) -> usize {
-    let mut total = 0_usize;
-    let mut open = vec![(value, 0_usize)];
-    while let Some((value, depth)) = open.pop() {
-        let inside = depth + 1;
-        let items = match value {
-            Value::List(items) => {
-                open.extend(items.iter().map(|item| (item, inside)));
-                items.len()
+/// How much longer [`write_pretty`] makes the text of a value than [`write_compact`] does, where both
+/// escape the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WhiteSpace {
+    /// Bytes of line feeds and indents. They can be many times the value: each item costs as many
+    /// spaces as it is deep inside.
+    pub lines: usize,
+    /// Spaces behind colons.
+    pub colons: usize,
+}
+
+impl WhiteSpace {
+    /// Counts what [`write_pretty`] would write.
+    #[must_use]
+    pub fn of(value: &Value<'_>, indent: usize) -> Self {
+        let mut total = Self::default();
+        let mut open = vec![(value, 0_usize)];
+        let holds = |value: &Value<'_>| matches!(value, Value::List(_) | Value::Object(_));
+        while let Some((value, depth)) = open.pop() {
+            let inside = depth + 1;
+            let items = match value {
+                Value::List(items) => {
+                    open.extend(items.iter().filter(|item| holds(item)).map(|item| (item, inside)));
+                    items.len()
+                }
+                Value::Object(members) => {
+                    let values = members.iter().map(|(_, member)| member);
+                    open.extend(values.filter(|member| holds(member)).map(|of| (of, inside)));
+                    total.colons += members.len();
+                    members.len()
+                }
+                _ => continue,
+            };
+            if items > 0 {
+                total.lines += items * (1 + indent * inside) + 1 + indent * depth;
             }
-            Value::Object(members) => {
-                open.extend(members.iter().map(|(_, member)| (member, inside)));
-                members.len()
-            }
-            _ => continue,
-        };
-        if items > 0 {
-            total += items * (1 + indent * inside) + 1 + indent * depth;
         }
+        total
     }
-    total
 }
 
 /// Appends the text that is served: no white space, characters as UTF-8 rather than escapes.
 ///
 /// Only `"`, `\` and what is below U+0020 is escaped. Every reader must be able to take it, so
 /// numbers that are not finite become `null` and lone surrogates U+FFFD. (Upstream: storing them
-/// works, serving them fails.)
-pub fn write_compact(out: &mut impl Output, value: &Value<'_>) {
-    print(out, value, Style::COMPACT);
+/// works, serving them fails.) Returns whether that was not needed, so that the text says it all.
+pub fn write_compact(out: &mut impl Output, value: &Value<'_>) -> bool {
+    print(out, value, Style::COMPACT)
 }
 
 /// Appends a string in quotes, everything but printable ASCII escaped.
@@ -144,9 +159,11 @@ impl Style {
     const COMPACT: Style = Style { python: false, comma: ",", colon: ":", ..Style::PYTHON };
 }
 
-fn print(out: &mut impl Output, value: &Value<'_>, style: Style) {
-    let mut printer = Printer { out, style, depth: 0, sorting: Vec::new() };
+/// Returns whether the text says all that the value does.
+fn print(out: &mut impl Output, value: &Value<'_>, style: Style) -> bool {
+    let mut printer = Printer { out, style, depth: 0, lossless: true, sorting: Vec::new() };
     printer.value(value);
+    printer.lossless
 }
 
 type Member<'v> = (Text<'v>, Value<'v>);
@@ -155,6 +172,7 @@ struct Printer<'v, 'o, O> {
     out: &'o mut O,
     style: Style,
     depth: usize,
+    lossless: bool,
     /// The members of the objects being printed, in order; each object uses its end of it.
     sorting: Vec<&'v Member<'v>>,
 }
@@ -253,7 +271,10 @@ impl<'v, O: Output> Printer<'v, '_, O> {
         }
         match text.as_str() {
             Some(text) => write_utf8_string(self.out, text),
-            None => write_utf8_string(self.out, &text.to_string_lossy()),
+            None => {
+                self.lossless = false;
+                write_utf8_string(self.out, &text.to_string_lossy());
+            }
         }
     }
 
@@ -261,6 +282,7 @@ impl<'v, O: Output> Printer<'v, '_, O> {
         if number.is_finite() {
             self.out.push_str(finite_repr(number).as_str());
         } else if !self.style.python {
+            self.lossless = false;
             self.out.push_str("null");
         } else if number.is_nan() {
             self.out.push_str("NaN");

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use bytes::Bytes;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
@@ -16,7 +15,7 @@ use super::temp::Temp;
 use super::tree::{Made, Tries, VALUE, open_folder, remove_hollow, split};
 use crate::key::Key;
 use crate::storage::digest::{version, version_of};
-use crate::storage::{Batch, Change, Error, Expect, Result};
+use crate::storage::{Batch, Body, Change, Error, Expect, Result};
 
 /// How many new files are open at once between being written and being synced.
 const GROUP: usize = 32;
@@ -50,7 +49,7 @@ impl Disk {
     /// Spares a batch that is late already the trouble of writing files. The check that counts comes
     /// under the locks.
     fn foresee_conflicts(&self, batch: &Batch) -> Result<()> {
-        let mut left_by_earlier: BTreeMap<&Key, Option<&Bytes>> = BTreeMap::new();
+        let mut left_by_earlier: BTreeMap<&Key, Option<&Body>> = BTreeMap::new();
         for step in batch.steps() {
             for change in step {
                 let Some(left) = left_by_earlier.get(change.key()) else {
@@ -280,7 +279,7 @@ impl Drop for Staged<'_> {
     }
 }
 
-fn puts(step: &[Change]) -> impl Iterator<Item = (&Key, &Bytes)> {
+fn puts(step: &[Change]) -> impl Iterator<Item = (&Key, &Body)> {
     step.iter().filter_map(|change| match change {
         Change::Put { key, bytes, .. } => Some((key, bytes)),
         Change::Delete { .. } => None,

@@ -34,7 +34,7 @@ impl S3 {
     pub(super) async fn carry_out(&self, batch: Batch) -> Result<()> {
         let steps = batch.steps();
         let changes = steps.iter().map(Vec::len).sum();
-        let call = self.call(changes, batch.bytes());
+        let call = self.call(changes, batch.weight());
         for step in steps {
             let (mut guarded, free): (Vec<_>, Vec<_>) =
                 step.iter().partition(|change| *change.expect() != Expect::Any);
@@ -107,7 +107,7 @@ impl S3 {
         };
         match (change, tag) {
             (Change::Put { bytes, expect, .. }, tag) => {
-                let value = Value::Bytes(bytes.clone());
+                let value = Value::Bytes(bytes.bytes().clone());
                 let done = match (tag, expect) {
                     (Some(tag), _) => bucket.put(call, &name, &value, Condition::At(tag)).await?,
                     (None, Expect::Absent) if bucket.conditional_delete => {
@@ -160,7 +160,7 @@ impl S3 {
             };
             let key = key.clone();
             let change = match before {
-                Some(bytes) => Change::Put { key, bytes, expect },
+                Some(bytes) => Change::Put { key, bytes: bytes.into(), expect },
                 None if after.is_some() => Change::Delete { key, expect },
                 None => continue,
             };

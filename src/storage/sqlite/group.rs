@@ -77,11 +77,11 @@ impl Queue {
     fn next_group(&mut self) -> (Vec<Ticket>, Vec<Batch>) {
         let (mut count, mut bytes) = (0, 0);
         for (_, batch) in self.waiting.iter().take(BATCHES) {
-            if count > 0 && bytes + batch.bytes() > BYTES {
+            if count > 0 && bytes + batch.weight() > BYTES {
                 break;
             }
             count += 1;
-            bytes += batch.bytes();
+            bytes += batch.weight();
         }
         self.waiting.drain(..count).unzip()
     }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 
-use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, MAIN_DB};
 
@@ -27,7 +26,7 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Object>> 
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         value.read_to_end(&mut bytes)?;
         let version = version(&bytes);
-        Ok(Object { bytes: Bytes::from(bytes), version })
+        Ok(Object { bytes: bytes.into(), version })
     })
 }
 

@@ -21,7 +21,7 @@ const LARGE: u64 = 4 << 20;
 
 /// Carries out a group, and gives an answer for each batch.
 pub(super) fn carry_out(connection: &mut Connection, group: &[Batch]) -> Vec<Result<()>> {
-    if group.iter().map(Batch::bytes).sum::<u64>() >= LARGE {
+    if group.iter().map(Batch::weight).sum::<u64>() >= LARGE {
         // Best effort: it only matters if the disk is full.
         let _ = empty_log(connection);
     }
@@ -66,7 +66,7 @@ fn after(connection: &mut Connection, batch: &Batch, error: Error) -> Result<()>
     // The error to tell is that of the batch.
     let _ = empty_log(connection);
     once(connection, batch).map_err(|error| match error {
-        Error::Full { needed: 0, .. } => Error::Full { backend: BACKEND, needed: batch.bytes() },
+        Error::Full { needed: 0, .. } => Error::Full { backend: BACKEND, needed: batch.weight() },
         other => other,
     })
 }

@@ -44,7 +44,7 @@ struct Prepared {
 
 impl Ticket {
     pub(super) fn new(batch: Batch, durability: Durability) -> Self {
-        let (bytes, now) = (batch.bytes(), now());
+        let (bytes, now) = (batch.weight(), now());
         let changes = batch.into_steps().into_iter().flatten().map(|change| match change {
             Change::Put { key, bytes, expect } => {
                 let new = Some(pack(&key, &bytes, now));

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::commit::Ticket;
@@ -85,7 +84,7 @@ impl Store {
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Object>> {
         let Some((bytes, version)) = self.read(key)? else { return Ok(None) };
-        Ok(Some(Object { bytes: Bytes::from(bytes), version }))
+        Ok(Some(Object { bytes: bytes.into(), version }))
     }
 
     pub(super) fn stat(&self, key: &Key) -> Result<Option<Stat>> {

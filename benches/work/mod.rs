@@ -1,0 +1,188 @@
+//! What is measured: the service on memory, from the bytes of a body to the bytes of a reply. One JSON
+//! body of one kibibyte, different in every store of new content.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_executor::block_on;
+use larder::cache::data::{DataPlace, NewData};
+use larder::cache::document::Document as _;
+use larder::cache::ident::{CacheHash, CacheId, DataType, Strategy};
+use larder::cache::retrieve::Lookup;
+use larder::cache::store::{NewEntry, Stored};
+use larder::cache::update::NewContent;
+use larder::cache::{Cache, Prepared, Settings, pyjson};
+use larder::key::Namespace;
+use larder::storage::Depth;
+use larder::storage::memory::Memory;
+
+/// The service allocates with this, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Bytes of a body.
+pub const BODY: usize = 1024;
+
+/// A JSON object of [`BODY`] bytes with a few members of every kind.
+pub fn body(number: u64) -> Vec<u8> {
+    let mut text = format!(
+        r#"{{"number":{number:010},"name":"an entry of the cache","tags":["red","green","blue"],"score":12.75,"live":true,"none":null,"nested":{{"x":{number:010},"deep":[1,2,3,{{"y":"z"}}]}},"#
+    );
+    for member in 0..8 {
+        text.push_str(&format!(r#""member_{member}":"{}","#, "lorem ipsum dolor sit amet".repeat(2)));
+    }
+    let rest = BODY - text.len() - r#""rest":""}"#.len();
+    text.push_str(&format!(r#""rest":"{}"}}"#, "r".repeat(rest)));
+    // A number has no leading zeros in JSON.
+    text.replacen(&format!("{number:010}"), &format!("{}", 1_000_000_000 + number), 2).into_bytes()
+}
+
+/// A service with entries in it.
+#[derive(Debug)]
+pub struct Service {
+    cache: Cache,
+    namespace: Namespace,
+    ids: Vec<CacheId>,
+    hashes: Vec<CacheHash>,
+    template: Vec<u8>,
+    places: Vec<usize>,
+    next: u64,
+    turn: usize,
+}
+
+impl Service {
+    /// With so many entries of different content, all of them with a piece of child data if `children`.
+    pub fn new(entries: usize) -> Self {
+        let template = body(0);
+        let text = String::from_utf8_lossy(&template);
+        let places = text.match_indices("1000000000").map(|(place, _)| place).collect();
+        let mut service = Self {
+            cache: Cache::new(Arc::new(Memory::new()), Settings::default()),
+            namespace: Namespace::parse("bench").expect("a clean name"),
+            ids: Vec::with_capacity(entries),
+            hashes: Vec::with_capacity(entries),
+            places,
+            next: 0,
+            turn: 0,
+            template,
+        };
+        for _ in 0..entries {
+            let stored = service.store_next();
+            service.ids.push(stored.cache_id);
+            service.hashes.push(CacheHash::parse(&stored.cache_hash).expect("a hash"));
+        }
+        service
+    }
+
+    fn store(&self, body: &[u8]) -> Stored {
+        let value = pyjson::parse(body).expect("a JSON body");
+        let content = Prepared::json(&value, None, usize::MAX).expect("content");
+        let entry = NewEntry {
+            namespace: &self.namespace,
+            strategy: Strategy::Direct,
+            cache_key: "",
+            file_id: None,
+            cache_id: None,
+            content,
+        };
+        block_on(self.cache.store(entry)).expect("stored")
+    }
+
+    fn store_next(&mut self) -> Stored {
+        self.next += 1;
+        let digits = (1_000_000_000 + self.next).to_string();
+        for place in &self.places {
+            self.template[*place..][..10].copy_from_slice(digits.as_bytes());
+        }
+        self.store(&self.template)
+    }
+
+    /// Another entry in each call, in an order that no cache of a processor foresees.
+    fn turn(&mut self) -> usize {
+        self.turn = (self.turn + 7_368_787) % self.ids.len();
+        self.turn
+    }
+
+    pub fn store_new(&mut self) {
+        black_box(self.store_next().compact());
+    }
+
+    /// The same content once more.
+    pub fn store_known(&mut self) {
+        black_box(self.store(&self.template).compact());
+    }
+
+    fn content(&self, lookup: Lookup<'_>) -> Bytes {
+        let found = block_on(self.cache.content(&self.namespace, lookup)).expect("read");
+        found.expect("there").to_json().expect("JSON")
+    }
+
+    pub fn retrieve_by_id(&mut self) {
+        let id = self.ids[self.turn()];
+        black_box(self.content(Lookup::Id(&id)));
+    }
+
+    pub fn retrieve_by_hash(&mut self) {
+        let turn = self.turn();
+        black_box(self.content(Lookup::Hash(&self.hashes[turn])));
+    }
+
+    /// Content with its metadata.
+    pub fn retrieve_whole(&mut self) {
+        let id = self.ids[self.turn()];
+        let found = block_on(self.cache.retrieve(&self.namespace, Lookup::Id(&id)));
+        let found = found.expect("read").expect("there");
+        black_box((found.content.to_json().expect("JSON"), found.metadata.compact()));
+    }
+
+    pub fn exists(&mut self) {
+        let id = self.ids[self.turn()];
+        black_box(block_on(self.cache.exists(&self.namespace, Lookup::Id(&id))).expect("read"));
+    }
+
+    pub fn update(&mut self) {
+        let id = self.ids[self.turn()];
+        let value = pyjson::parse(&self.template).expect("a JSON body");
+        let updated = self.cache.update(&self.namespace, &id, NewContent::Json(&value));
+        black_box(block_on(updated).expect("updated").expect("there").compact());
+    }
+
+    /// Stores an entry and deletes it.
+    pub fn store_and_delete(&mut self) {
+        let id = self.store_next().cache_id;
+        black_box(block_on(self.cache.delete(&self.namespace, &id)).expect("deleted").compact());
+    }
+
+    /// Stores a piece of child data, over that of an earlier call.
+    pub fn child_data(&mut self) {
+        let id = self.ids[self.turn()];
+        let value = pyjson::parse(&self.template).expect("a JSON body");
+        let place = DataPlace {
+            namespace: &self.namespace,
+            cache_id: &id,
+            data_key: "notes",
+            data_file_id: "first",
+        };
+        let stored = block_on(self.cache.store_data(&place, NewData::Json(&value)));
+        black_box(stored.expect("stored").expect("there").compact());
+    }
+
+    pub fn child_data_back(&mut self) {
+        let id = self.ids[self.turn()];
+        let place = DataPlace {
+            namespace: &self.namespace,
+            cache_id: &id,
+            data_key: "notes",
+            data_file_id: "first",
+        };
+        black_box(block_on(self.cache.data(&place, DataType::Json)).expect("read"));
+    }
+
+    /// The child data of an entry, listed.
+    pub fn list_page(&mut self) {
+        let id = self.ids[self.turn()];
+        let list = self.cache.list_data(&self.namespace, &id, "", Depth::All);
+        black_box(block_on(list).expect("read").expect("there").compact());
+    }
+}

@@ -1,0 +1,66 @@
+//! The entries of one hash, shared between a hash reference and the next that has one entry more: so the
+//! ten-thousandth store of one content costs what the first does.
+
+use rpds::ListSync;
+
+/// One entry of a hash reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashVersion {
+    /// The entry.
+    pub cache_id: String,
+    /// When it was stored, in milliseconds since 1970.
+    pub timestamp: u64,
+}
+
+/// Entries from old to new. Cloning and adding cost the same however many there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Versions {
+    newest_first: ListSync<HashVersion>,
+}
+
+impl Versions {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.newest_first.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.newest_first.is_empty()
+    }
+
+    /// The last one.
+    #[must_use]
+    pub fn newest(&self) -> Option<&HashVersion> {
+        self.newest_first.first()
+    }
+
+    /// All of them, from new to old.
+    pub fn from_new_to_old(&self) -> impl Iterator<Item = &HashVersion> {
+        self.newest_first.iter()
+    }
+
+    /// All of them, from old to new.
+    #[must_use]
+    pub fn from_old_to_new(&self) -> Vec<&HashVersion> {
+        let mut all: Vec<&HashVersion> = self.newest_first.iter().collect();
+        all.reverse();
+        all
+    }
+
+    /// Adds one that is newer than all.
+    pub fn push(&mut self, version: HashVersion) {
+        self.newest_first.push_front_mut(version);
+    }
+}
+
+impl FromIterator<HashVersion> for Versions {
+    /// Takes them from old to new.
+    fn from_iter<I: IntoIterator<Item = HashVersion>>(versions: I) -> Self {
+        let mut all = Self::default();
+        versions.into_iter().for_each(|version| all.push(version));
+        all
+    }
+}

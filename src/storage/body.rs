@@ -1,0 +1,196 @@
+//! The bytes of an object, there already or made when somebody reads them.
+//!
+//! A service operation writes documents that hardly anybody ever reads. A store that keeps objects in
+//! the memory of this process may keep the document instead of its text ([`Body::document`]); every
+//! other store takes the bytes, and sees no difference.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+/// A document that has one text, in bytes.
+pub trait Render: Any + fmt::Debug + Send + Sync {
+    /// The text: the same bytes every time, however often and whenever it is asked for.
+    fn render(&self) -> Bytes;
+
+    /// Its length in bytes.
+    fn size(&self) -> u64 {
+        self.render().len() as u64
+    }
+
+    /// About how many bytes of memory it takes as long as it is not rendered.
+    fn weight(&self) -> usize;
+}
+
+/// The bytes of an object. Dereferences to them.
+///
+/// ```
+/// # use larder::storage::Body;
+/// let body = Body::from("value");
+/// assert_eq!(&body[..], b"value");
+/// assert_eq!(body.size(), 5);
+/// ```
+#[derive(Clone)]
+pub struct Body(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Bytes(Bytes),
+    // The text is kept with this handle and not with the document, which would grow for good.
+    Document(Arc<dyn Render>, OnceLock<Bytes>),
+}
+
+impl Body {
+    /// A body whose bytes are what a document renders to.
+    #[must_use]
+    pub fn of(document: Arc<dyn Render>) -> Self {
+        Self(Repr::Document(document, OnceLock::new()))
+    }
+
+    /// The document this body was made of, if it was, for stores that keep it and for whoever made it.
+    #[must_use]
+    pub fn document(&self) -> Option<&Arc<dyn Render>> {
+        match &self.0 {
+            Repr::Bytes(_) => None,
+            Repr::Document(document, _) => Some(document),
+        }
+    }
+
+    /// The document this body was made of, if it was one of this type.
+    #[must_use]
+    pub fn document_of<D: Render>(&self) -> Option<&D> {
+        let document: &dyn Any = &**self.document()?;
+        document.downcast_ref()
+    }
+
+    /// Length in bytes, without rendering them where the document knows it.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes.len() as u64,
+            Repr::Document(document, text) => {
+                text.get().map_or_else(|| document.size(), |bytes| bytes.len() as u64)
+            }
+        }
+    }
+
+    /// About how many bytes of memory a store takes that keeps it as it is.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes.len(),
+            Repr::Document(document, _) => document.weight(),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes,
+            Repr::Document(document, text) => text.get_or_init(|| document.render()),
+        }
+    }
+
+    /// The bytes, without a copy of them.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Bytes(bytes) => bytes,
+            Repr::Document(document, text) => {
+                text.into_inner().unwrap_or_else(|| document.render())
+            }
+        }
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self(Repr::Bytes(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<Body> for Bytes {
+    fn from(body: Body) -> Self {
+        body.into_bytes()
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Body {}
+
+impl PartialEq<[u8]> for Body {
+    fn eq(&self, other: &[u8]) -> bool {
+        self[..] == *other
+    }
+}
+
+impl PartialEq<&str> for Body {
+    fn eq(&self, other: &&str) -> bool {
+        self[..] == *other.as_bytes()
+    }
+}
+
+impl PartialEq<Bytes> for Body {
+    fn eq(&self, other: &Bytes) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl PartialEq<Body> for Bytes {
+    fn eq(&self, other: &Body) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.bytes(), f)
+    }
+}
