@@ -46,6 +46,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrayvec::ArrayString;
+
 /// The longest key, in bytes of its physical form (`namespace/path`): the limit of S3 and of the
 /// Python service.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -152,13 +154,15 @@ impl Namespace {
     pub(crate) fn key_of(&self, pieces: &[&str]) -> Result<Key, InvalidName> {
         let path_at = if self.is_root() { 0 } else { self.0.len() + 1 };
         let bytes = path_at + pieces.iter().map(|piece| piece.len()).sum::<usize>();
-        let mut text = String::with_capacity(bytes);
-        if !self.is_root() {
-            text.push_str(&self.0);
-            text.push('/');
+        let slash = if self.is_root() { "" } else { "/" };
+        if bytes > MAX_KEY_BYTES {
+            return Key::checked(&[&self.0, slash, &pieces.concat()].concat(), path_at);
         }
+        let mut text = ArrayString::<MAX_KEY_BYTES>::new();
+        text.push_str(&self.0);
+        text.push_str(slash);
         pieces.iter().for_each(|piece| text.push_str(piece));
-        Key::checked(text, path_at)
+        Key::checked(&text, path_at)
     }
 
     /// Names an object of this namespace by its physical form (`namespace/path`), as the references
@@ -220,18 +224,16 @@ pub struct RelPath<'a>(&'a str);
 impl<'a> RelPath<'a> {
     /// Checks a path; nothing is rewritten.
     pub fn parse(path: &'a str) -> Result<Self, InvalidName> {
-        for segment in path.split('/') {
-            match segment {
-                "" => return Err(InvalidName::EmptySegment),
-                "." | ".." => return Err(InvalidName::DotSegment),
-                _ if segment.len() > MAX_SEGMENT_BYTES => {
-                    return Err(InvalidName::LongSegment { was: segment.len() });
-                }
-                _ => {}
+        let bytes = path.as_bytes();
+        let (mut start, mut plain) = (0, true);
+        for (at, byte) in bytes.iter().chain(b"/").enumerate() {
+            // Control characters are U+0000-001F, U+007F and U+0080-009F; the last are C2 80-9F in UTF-8.
+            plain &= (0x20..0x7f).contains(byte);
+            if *byte == b'/' {
+                check_segment(&bytes[start..at])?;
+                start = at + 1;
             }
         }
-        // Control characters are U+0000-001F, U+007F and U+0080-009F; the last are C2 80-9F in UTF-8.
-        let plain = path.bytes().all(|b| (0x20..0x7f).contains(&b));
         if !plain && path.chars().any(char::is_control) {
             return Err(InvalidName::ControlCharacter);
         }
@@ -242,6 +244,17 @@ impl<'a> RelPath<'a> {
     #[must_use]
     pub fn as_str(self) -> &'a str {
         self.0
+    }
+}
+
+fn check_segment(segment: &[u8]) -> Result<(), InvalidName> {
+    match segment {
+        b"" => Err(InvalidName::EmptySegment),
+        b"." | b".." => Err(InvalidName::DotSegment),
+        _ if segment.len() > MAX_SEGMENT_BYTES => {
+            Err(InvalidName::LongSegment { was: segment.len() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -273,7 +286,7 @@ impl Key {
     /// The name of the namespace; empty for the root namespace.
     #[must_use]
     pub fn namespace_str(&self) -> &str {
-        self.text[..usize::from(self.path_at)].trim_end_matches('/')
+        &self.text[..usize::from(self.path_at).saturating_sub(1)]
     }
 
     /// The namespace this key belongs to.
@@ -291,16 +304,26 @@ impl Key {
     /// The last segment.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.text.rsplit('/').next().unwrap_or_default()
+        let slash = memchr::memrchr(b'/', self.text.as_bytes());
+        slash.map_or(&self.text, |slash| &self.text[slash + 1..])
     }
 
     /// The key in the same folder whose name has `suffix` at its end.
     pub(crate) fn beside(&self, suffix: &str) -> Result<Self, InvalidName> {
-        Self::checked([&*self.text, suffix].concat(), usize::from(self.path_at))
+        let bytes = self.text.len() + suffix.len();
+        let name = self.name().len() + suffix.len();
+        // The rest was checked when this key was made.
+        if name > MAX_SEGMENT_BYTES || bytes > MAX_KEY_BYTES || suffix.contains('/') {
+            return Self::checked(&[&self.text, suffix].concat(), usize::from(self.path_at));
+        }
+        let mut text = ArrayString::<MAX_KEY_BYTES>::new();
+        text.push_str(&self.text);
+        text.push_str(suffix);
+        Ok(Self { text: Arc::from(text.as_str()), path_at: self.path_at })
     }
 
     /// A key of its physical form; the path begins at `path_at`, behind the namespace and a slash.
-    fn checked(text: String, path_at: usize) -> Result<Self, InvalidName> {
+    fn checked(text: &str, path_at: usize) -> Result<Self, InvalidName> {
         let (namespace, path) = text.split_at(path_at);
         if !owns(namespace.trim_end_matches('/'), RelPath::parse(path)?) {
             return Err(InvalidName::Foreign);

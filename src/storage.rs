@@ -30,8 +30,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use crate::key::{Key, Namespace, Prefix};
+use async_trait::async_trait;
 
 pub mod blocking;
 mod body;
@@ -58,7 +58,7 @@ mod durability;
 #[cfg(all(unix, any(feature = "disk", feature = "zip")))]
 mod files;
 
-pub use body::{Body, Render};
+pub use body::{Body, Render, Size};
 pub use durability::Durability;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
@@ -118,7 +118,7 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// Length of the value in bytes.
-    pub size: u64,
+    pub size: Size,
     /// As in [`Object::version`].
     pub version: Version,
 }

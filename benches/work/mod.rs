@@ -22,15 +22,18 @@ use larder::storage::memory::Memory;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Bytes of a body.
-pub const BODY: usize = 1024;
+pub(crate) const BODY: usize = 1024;
 
 /// A JSON object of [`BODY`] bytes with a few members of every kind.
-pub fn body(number: u64) -> Vec<u8> {
+pub(crate) fn body(number: u64) -> Vec<u8> {
     let mut text = format!(
         r#"{{"number":{number:010},"name":"an entry of the cache","tags":["red","green","blue"],"score":12.75,"live":true,"none":null,"nested":{{"x":{number:010},"deep":[1,2,3,{{"y":"z"}}]}},"#
     );
     for member in 0..8 {
-        text.push_str(&format!(r#""member_{member}":"{}","#, "lorem ipsum dolor sit amet".repeat(2)));
+        text.push_str(&format!(
+            r#""member_{member}":"{}","#,
+            "lorem ipsum dolor sit amet".repeat(2)
+        ));
     }
     let rest = BODY - text.len() - r#""rest":""}"#.len();
     text.push_str(&format!(r#""rest":"{}"}}"#, "r".repeat(rest)));
@@ -40,7 +43,7 @@ pub fn body(number: u64) -> Vec<u8> {
 
 /// A service with entries in it.
 #[derive(Debug)]
-pub struct Service {
+pub(crate) struct Service {
     cache: Cache,
     namespace: Namespace,
     ids: Vec<CacheId>,
@@ -53,7 +56,7 @@ pub struct Service {
 
 impl Service {
     /// With so many entries of different content, all of them with a piece of child data if `children`.
-    pub fn new(entries: usize) -> Self {
+    pub(crate) fn new(entries: usize) -> Self {
         let template = body(0);
         let text = String::from_utf8_lossy(&template);
         let places = text.match_indices("1000000000").map(|(place, _)| place).collect();
@@ -104,12 +107,17 @@ impl Service {
         self.turn
     }
 
-    pub fn store_new(&mut self) {
+    fn any(&mut self) -> CacheId {
+        let turn = self.turn();
+        self.ids[turn]
+    }
+
+    pub(crate) fn store_new(&mut self) {
         black_box(self.store_next().compact());
     }
 
     /// The same content once more.
-    pub fn store_known(&mut self) {
+    pub(crate) fn store_known(&mut self) {
         black_box(self.store(&self.template).compact());
     }
 
@@ -118,45 +126,45 @@ impl Service {
         found.expect("there").to_json().expect("JSON")
     }
 
-    pub fn retrieve_by_id(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn retrieve_by_id(&mut self) {
+        let id = self.any();
         black_box(self.content(Lookup::Id(&id)));
     }
 
-    pub fn retrieve_by_hash(&mut self) {
+    pub(crate) fn retrieve_by_hash(&mut self) {
         let turn = self.turn();
         black_box(self.content(Lookup::Hash(&self.hashes[turn])));
     }
 
     /// Content with its metadata.
-    pub fn retrieve_whole(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn retrieve_whole(&mut self) {
+        let id = self.any();
         let found = block_on(self.cache.retrieve(&self.namespace, Lookup::Id(&id)));
         let found = found.expect("read").expect("there");
         black_box((found.content.to_json().expect("JSON"), found.metadata.compact()));
     }
 
-    pub fn exists(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn exists(&mut self) {
+        let id = self.any();
         black_box(block_on(self.cache.exists(&self.namespace, Lookup::Id(&id))).expect("read"));
     }
 
-    pub fn update(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn update(&mut self) {
+        let id = self.any();
         let value = pyjson::parse(&self.template).expect("a JSON body");
         let updated = self.cache.update(&self.namespace, &id, NewContent::Json(&value));
         black_box(block_on(updated).expect("updated").expect("there").compact());
     }
 
     /// Stores an entry and deletes it.
-    pub fn store_and_delete(&mut self) {
+    pub(crate) fn store_and_delete(&mut self) {
         let id = self.store_next().cache_id;
         black_box(block_on(self.cache.delete(&self.namespace, &id)).expect("deleted").compact());
     }
 
     /// Stores a piece of child data, over that of an earlier call.
-    pub fn child_data(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn child_data(&mut self) {
+        let id = self.any();
         let value = pyjson::parse(&self.template).expect("a JSON body");
         let place = DataPlace {
             namespace: &self.namespace,
@@ -168,8 +176,8 @@ impl Service {
         black_box(stored.expect("stored").expect("there").compact());
     }
 
-    pub fn child_data_back(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn child_data_back(&mut self) {
+        let id = self.any();
         let place = DataPlace {
             namespace: &self.namespace,
             cache_id: &id,
@@ -180,8 +188,8 @@ impl Service {
     }
 
     /// The child data of an entry, listed.
-    pub fn list_page(&mut self) {
-        let id = self.ids[self.turn()];
+    pub(crate) fn list_page(&mut self) {
+        let id = self.any();
         let list = self.cache.list_data(&self.namespace, &id, "", Depth::All);
         black_box(block_on(list).expect("read").expect("there").compact());
     }

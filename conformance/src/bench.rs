@@ -218,8 +218,10 @@ impl Handle {
         let bytes = found.as_ref().map(|object| &*object.bytes);
         ensure!(bytes == value, "get {} gave {}, not {}", show_key(key), show(bytes), show(value));
         let stat = self.stat(key)?;
-        let expected =
-            found.map(|object| Stat { size: object.bytes.len() as u64, version: object.version });
+        let expected = found.map(|object| Stat {
+            size: (object.bytes.len() as u64).into(),
+            version: object.version,
+        });
         ensure!(
             stat == expected,
             "stat {} gave {stat:?}, but get says {expected:?}",

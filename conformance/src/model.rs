@@ -167,7 +167,7 @@ impl Model {
             Err(error) => return Err(unexpected("stat", key, error)),
         };
         self.settle()?;
-        let size = found.map(|stat| stat.size);
+        let size = found.map(|stat| stat.size.bytes());
         let expected = self.value(key).map(|bytes| bytes.len());
         self.worlds.retain(|world| world.objects.get(key).map(|bytes| bytes.len() as u64) == size);
         ensure!(

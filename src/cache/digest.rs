@@ -15,7 +15,7 @@ use std::fmt;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
-use super::pyjson::{Text, Value, float_repr};
+use super::pyjson::{self, Text, Value, float_repr};
 
 /// A hash of content: the first 16 digits of a SHA-256.
 pub type Digest = Hex<16>;
@@ -47,7 +47,9 @@ pub fn of_string(text: &Text<'_>) -> Result<Digest, LoneSurrogate> {
 ///
 /// A string is hashed with its quotes here; for a string entry, use [`of_string`].
 pub fn of_json(value: &Value<'_>) -> Digest {
-    of_bytes(value.to_canonical().as_bytes())
+    let mut text = Vec::with_capacity(2048);
+    pyjson::write_canonical(&mut text, value);
+    of_bytes(&text)
 }
 
 /// Hashes a JSON object without some of its keys, dropped at the top level only.
@@ -212,7 +214,6 @@ impl std::error::Error for FieldError {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::pyjson;
     use super::*;
 
     #[test]

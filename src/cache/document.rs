@@ -49,7 +49,7 @@ impl Writer {
     }
 
     fn new(indent: Option<usize>) -> Self {
-        let out = String::with_capacity(512);
+        let out = String::with_capacity(1024);
         Self { out, indent, depth: 0, filled: false, named: false }
     }
 

@@ -12,7 +12,8 @@ use super::document::Document;
 use super::ident::{CacheId, FileType, Strategy};
 use super::layout::Copy;
 use super::refs::{
-    EntryRef, FileConfig, FileMetadata, HashRef, Paths, REFERENCE_INDENT, SIDECAR_INDENT, StoredData,
+    EntryRef, FileConfig, FileMetadata, HashRef, Paths, REFERENCE_INDENT, SIDECAR_INDENT,
+    StoredData,
 };
 use crate::key::{Key, Namespace};
 use crate::storage::{Body, Render};
@@ -46,7 +47,8 @@ impl Facts {
     }
 
     pub(super) fn paths(&self) -> Paths {
-        let keys = self.copies.iter().flat_map(|copy| [&copy.content, &copy.config, &copy.metadata]);
+        let keys =
+            self.copies.iter().flat_map(|copy| [&copy.content, &copy.config, &copy.metadata]);
         let mut data: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
         data.sort_unstable();
         Paths {
@@ -78,7 +80,11 @@ impl Facts {
         FileConfig {
             file_id: self.file_id().to_owned(),
             file_key: self.cache_key.to_string(),
-            file_paths: self.copies.iter().map(|copy| format!("{}{slash}", copy.folder())).collect(),
+            file_paths: self
+                .copies
+                .iter()
+                .map(|copy| format!("{}{slash}", copy.folder()))
+                .collect(),
             file_type: self.file_type,
         }
     }
@@ -252,14 +258,14 @@ pub(super) enum StoredContent {
     /// Its hash.
     Hash(ContentHash),
     /// What its hash is taken of, once somebody asks.
-    Body(Body),
+    Document(Arc<dyn Render>),
 }
 
 impl StoredContent {
     /// Hashes content now, unless it is a document as well, which this one may as well hold on to.
     pub(super) fn new(body: &Body) -> Self {
         match body.document() {
-            Some(_) => Self::Body(body.clone()),
+            Some(document) => Self::Document(Arc::clone(document)),
             None => Self::Hash(digest::content_hash(body)),
         }
     }
@@ -267,7 +273,7 @@ impl StoredContent {
     fn hash(&self) -> ContentHash {
         match self {
             Self::Hash(hash) => *hash,
-            Self::Body(body) => digest::content_hash(&body.clone().into_bytes()),
+            Self::Document(document) => digest::content_hash(&document.render()),
         }
     }
 }
@@ -310,6 +316,6 @@ impl Render for HashRef {
     fn weight(&self) -> usize {
         // An identifier and the links of a list for each entry, all but one shared with the reference
         // before, which is gone.
-        size_of::<Self>() + self.cache_hash.len() + self.latest_id.len() + 128 * self.cache_ids.len()
+        size_of::<Self>() + self.cache_hash.len() + 128 * self.cache_ids.len()
     }
 }

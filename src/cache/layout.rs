@@ -7,9 +7,13 @@ use crate::key::{InvalidName, Key, Namespace};
 /// The two-level shards of a name: `abcdef` is `ab/cd`, shorter names give less.
 #[must_use]
 pub fn shards(name: &str) -> String {
+    pieces_of_shards(name).concat()
+}
+
+fn pieces_of_shards(name: &str) -> [&str; 3] {
     let end = |count| name.char_indices().nth(count).map_or(name.len(), |(at, _)| at);
     let (first, second) = (&name[..end(2)], &name[end(2)..end(4)]);
-    if second.is_empty() { first.to_owned() } else { format!("{first}/{second}") }
+    [first, if second.is_empty() { "" } else { "/" }, second]
 }
 
 /// The folder of an hour, `YYYY/MM/DD/HH` in UTC, of a time in milliseconds since 1970.
@@ -29,14 +33,14 @@ pub fn locations(
     file_id: &str,
     now_ms: u64,
 ) -> Result<Vec<String>, InvalidName> {
-    let base = format!("data/{}", strategy.folder());
+    let base = ["data/", strategy.folder()].concat();
     Ok(match strategy {
         Strategy::Direct => {
             // Upstream fails on these: the only shard would be refused as a path.
             if file_id == "_" || file_id == "__" {
                 return Err(InvalidName::OnlyUnderscores);
             }
-            vec![format!("{base}/{}", shards(file_id))]
+            vec![[&base, "/", &shards(file_id)].concat()]
         }
         Strategy::Temporal => vec![format!("{base}/{}", time_path(now_ms))],
         Strategy::TemporalLatest => {
@@ -106,7 +110,8 @@ pub fn hash_reference(namespace: &Namespace, hash: &str) -> Result<Key, InvalidN
 }
 
 fn reference(namespace: &Namespace, kind: &str, name: &str) -> Result<Key, InvalidName> {
-    namespace.key_of(&["refs/", kind, "/", &shards(name), "/", name, ".json"])
+    let [first, slash, second] = pieces_of_shards(name);
+    namespace.key_of(&["refs/", kind, "/", first, slash, second, "/", name, ".json"])
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Cache {
             return Ok(None);
         };
         let large = |size| size >= redirects.least_bytes;
-        if !self.storage.stat(&key).await?.is_some_and(|stat| large(stat.size)) {
+        if !self.storage.stat(&key).await?.is_some_and(|stat| large(stat.size.bytes())) {
             return Ok(None);
         }
         let metadata = self.metadata_of(namespace, &entry).await?;

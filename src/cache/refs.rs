@@ -114,15 +114,19 @@ pub struct HashRef {
     pub cache_hash: String,
     /// The entries.
     pub cache_ids: Versions,
-    /// The newest entry.
-    pub latest_id: String,
+    /// What it names as the latest, where that is not the last of them.
+    named_latest: Option<Box<str>>,
 }
 
 impl HashRef {
     /// A reference without entries.
     #[must_use]
     pub fn new(cache_hash: &str) -> Self {
-        Self { cache_hash: cache_hash.to_owned(), cache_ids: Versions::default(), latest_id: String::new() }
+        Self {
+            cache_hash: cache_hash.to_owned(),
+            cache_ids: Versions::default(),
+            named_latest: None,
+        }
     }
 
     /// Reads a stored hash reference. Two Python writers may have left two texts in one file: then
@@ -141,25 +145,41 @@ impl HashRef {
                 Some(HashVersion { cache_id: string(item, "cache_id")?, timestamp })
             })
             .collect();
-        let newest = cache_ids.newest().map(|version| version.cache_id.clone());
+        let newest = cache_ids.newest().map(|version| version.cache_id.as_str());
+        let named_latest = string(&value, "latest_id").filter(|id| Some(id.as_str()) != newest);
         Some(Self {
             cache_hash: string(&value, "cache_hash").unwrap_or_default(),
-            latest_id: string(&value, "latest_id").or(newest).unwrap_or_default(),
+            named_latest: named_latest.map(String::into_boxed_str),
             cache_ids,
         })
     }
 
     /// Adds an entry as the newest, that is not there.
     pub fn add(&mut self, id: &CacheId, timestamp: u64) {
-        self.cache_ids.push(HashVersion { cache_id: id.to_string(), timestamp });
-        self.latest_id = id.to_string();
+        self.cache_ids.push(HashVersion { cache_id: id.as_str().to_owned(), timestamp });
+        self.named_latest = None;
+    }
+
+    /// Names the last of the entries as the latest.
+    pub fn name_newest(&mut self) {
+        self.named_latest = None;
+    }
+
+    /// The entry named as the latest; empty when there is none.
+    #[must_use]
+    pub fn latest_id(&self) -> &str {
+        let newest = || self.cache_ids.newest().map_or("", |version| version.cache_id.as_str());
+        self.named_latest.as_deref().unwrap_or_else(newest)
     }
 
     /// Makes an entry the newest. One that is there already is not added again, so that a store that
     /// is carried out twice counts once.
     pub fn add_once(&mut self, id: &CacheId, timestamp: u64) {
         if self.lists(id.as_str()) {
-            self.latest_id = id.to_string();
+            self.named_latest = None;
+            if self.latest_id() != id.as_str() {
+                self.named_latest = Some(id.as_str().into());
+            }
         } else {
             self.add(id, timestamp);
         }
@@ -176,10 +196,7 @@ impl HashRef {
         let before = self.cache_ids.len();
         let all = self.cache_ids.from_old_to_new().into_iter();
         self.cache_ids = all.filter(|version| version.cache_id != id).cloned().collect();
-        if self.latest_id == id {
-            let newest = self.cache_ids.newest();
-            self.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
-        }
+        self.named_latest = self.named_latest.take().filter(|latest| **latest != *id);
         self.cache_ids.len() < before
     }
 
@@ -187,8 +204,7 @@ impl HashRef {
     /// have lost an entry that is still listed.
     pub fn candidates(&self) -> impl Iterator<Item = &str> {
         let older = self.cache_ids.from_new_to_old().map(|version| version.cache_id.as_str());
-        std::iter::once(self.latest_id.as_str())
-            .chain(older.filter(|id| *id != self.latest_id.as_str()))
+        std::iter::once(self.latest_id()).chain(older.filter(|id| *id != self.latest_id()))
     }
 }
 
@@ -204,7 +220,7 @@ impl Document for HashRef {
                     });
                 }
             });
-            json.name("latest_id").string(&self.latest_id);
+            json.name("latest_id").string(self.latest_id());
             json.name("total_versions").number(self.cache_ids.len() as u64);
         });
     }
@@ -499,7 +515,7 @@ mod tests {
             changed.add_once(&id, 7);
             changed.add_once(&id, 7);
             prop_assert_eq!(changed.cache_ids.len(), reference.cache_ids.len() + 1);
-            prop_assert_eq!(&changed.latest_id, id.as_str());
+            prop_assert_eq!(changed.latest_id(), id.as_str());
             prop_assert!(changed.remove(id.as_str()));
             prop_assert!(!changed.remove(id.as_str()));
             prop_assert_eq!(changed, reference);

@@ -3,8 +3,8 @@
 use super::content::Content;
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
-use super::ident::{CacheHash, CacheId, FileType};
 use super::facts::{self, Located};
+use super::ident::{CacheHash, CacheId, FileType};
 use super::refs::{EntryRef, FileConfig, FileMetadata, HashRef, StoredData};
 use super::{Cache, layout, pyjson};
 use crate::key::{Key, Namespace};
@@ -133,7 +133,7 @@ impl Cache {
         let Some(key) = entry.content_key(namespace) else { return Ok(None) };
         let Some(stat) = self.storage.stat(&key).await? else { return Ok(None) };
         let stored = self.metadata_of(namespace, &entry).await?.unwrap_or_default();
-        Ok(Some(EntryMetadata { stored, content_size: stat.size }))
+        Ok(Some(EntryMetadata { stored, content_size: stat.size.bytes() }))
     }
 
     /// Reads the entry reference of an id.

@@ -5,6 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::Cache;
 use super::archive::{ArchiveError, ArchivePlace};
 use super::content::Prepared;
 use super::data::{DataPlace, NewData};
@@ -15,7 +16,6 @@ use super::pyjson::{self, Text, Value};
 use super::refs::{StoredData, string};
 use super::retrieve::Lookup;
 use super::store::{NewEntry, Stored};
-use super::Cache;
 use crate::key::Namespace;
 
 const SAMPLES: &str = include_str!("samples.json");

@@ -35,7 +35,7 @@ impl Served {
             return None;
         }
         // Only where all characters are stored as they are served.
-        let plain = text.iter().all(|byte| *byte < 0x7f);
+        let plain = text.is_ascii() && memchr::memchr(0x7f, &text).is_none();
         let size = if plain { size } else { value.to_pretty(indent).len() };
         Some(Self { text: Bytes::copy_from_slice(&text), indent, size: size as u64 })
     }

@@ -113,8 +113,6 @@ impl Cache {
         }
         versions.sort_by_key(|version| version.timestamp);
         reference.cache_ids = versions.into_iter().collect();
-        let newest = reference.cache_ids.newest();
-        reference.latest_id = newest.map(|version| version.cache_id.clone()).unwrap_or_default();
         Ok(reference)
     }
 

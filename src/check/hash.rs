@@ -56,8 +56,8 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
         let stated = stated.map_or("no number".to_owned(), |stated| stated.to_string());
         say(Kind::WrongCount, format!("total_versions is {stated}, and it lists {lists}"));
     }
-    if lists > 0 && !reference.lists(&reference.latest_id) {
-        say(Kind::WrongLatest, format!("latest_id {:?} is not listed", reference.latest_id));
+    if lists > 0 && !reference.lists(reference.latest_id()) {
+        say(Kind::WrongLatest, format!("latest_id {:?} is not listed", reference.latest_id()));
     }
     let mut kept = Vec::with_capacity(reference.cache_ids.len());
     let mut seen = HashSet::with_capacity(reference.cache_ids.len());
@@ -76,14 +76,14 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
         }
     }
     reference.cache_ids = kept.into_iter().collect();
-    let Some(newest) = reference.cache_ids.newest().map(|newest| newest.cache_id.clone()) else {
+    if reference.cache_ids.is_empty() {
         if found.is_empty() {
             found.push((Kind::NoEntries, "lists no entry".to_owned()));
         }
         return (found, Rewrite::Delete);
-    };
-    if !reference.lists(&reference.latest_id) {
-        reference.latest_id = newest;
+    }
+    if !reference.lists(reference.latest_id()) {
+        reference.name_newest();
     }
     let rewrite = if found.is_empty() { Rewrite::Keep } else { Rewrite::Write(reference) };
     (found, rewrite)
@@ -100,7 +100,7 @@ pub(super) fn with_entry(hash: &str, bytes: Option<&[u8]>, id: &str, timestamp: 
         let earlier = all.iter().rposition(|other| other.timestamp <= timestamp);
         let at = earlier.map_or(0, |at| at + 1);
         if at == all.len() {
-            id.clone_into(&mut reference.latest_id);
+            reference.name_newest();
         }
         all.insert(at, HashVersion { cache_id: id.to_owned(), timestamp });
         reference.cache_ids = all.into_iter().collect();
@@ -172,7 +172,7 @@ mod tests {
         let all = reference.cache_ids.from_old_to_new().into_iter();
         let ids: Vec<&str> = all.map(|version| version.cache_id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
-        assert_eq!(reference.latest_id, "c");
-        assert_eq!(with_entry(HASH, Some(b"nonsense"), "a", 1).latest_id, "a");
+        assert_eq!(reference.latest_id(), "c");
+        assert_eq!(with_entry(HASH, Some(b"nonsense"), "a", 1).latest_id(), "a");
     }
 }

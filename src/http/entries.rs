@@ -520,7 +520,7 @@ async fn hash_id(app: Arc<App>, call: Call) -> Answer {
         json.object(|json| {
             json.name("namespace").string(namespace.as_str());
             json.name("cache_hash").string(hash.as_str());
-            json.name("cache_id").string(&reference.latest_id);
+            json.name("cache_id").string(reference.latest_id());
         });
     }))
 }

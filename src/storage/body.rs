@@ -107,6 +107,53 @@ impl Body {
     }
 }
 
+/// The length of a value in bytes, known or still to be found out from a document.
+#[derive(Clone)]
+pub struct Size(Known);
+
+#[derive(Clone)]
+enum Known {
+    Bytes(u64),
+    Document(Arc<dyn Render>),
+}
+
+impl Size {
+    /// The length of what a document renders to.
+    #[must_use]
+    pub fn of(document: Arc<dyn Render>) -> Self {
+        Self(Known::Document(document))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match &self.0 {
+            Known::Bytes(bytes) => *bytes,
+            Known::Document(document) => document.size(),
+        }
+    }
+}
+
+impl From<u64> for Size {
+    fn from(bytes: u64) -> Self {
+        Self(Known::Bytes(bytes))
+    }
+}
+
+impl PartialEq for Size {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Size {}
+
+impl fmt::Debug for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.bytes(), f)
+    }
+}
+
 impl Deref for Body {
     type Target = [u8];
 

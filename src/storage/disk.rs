@@ -197,7 +197,7 @@ impl BlockingStorage for Disk {
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
         let (version, size) = version_of(file).map_err(failed("read", key.as_str()))?;
-        Ok(Some(Stat { size, version }))
+        Ok(Some(Stat { size: size.into(), version }))
     }
 
     fn apply(&self, batch: Batch) -> Result<()> {

@@ -4,9 +4,9 @@
 //! keys share costs one hash, where an ordered map compares it at every step down. An ordered walk goes
 //! through the keys of a folder and through its folders side by side.
 
+use std::collections::HashMap;
 use std::collections::btree_map::{self, BTreeMap};
 use std::collections::btree_set::{self, BTreeSet};
-use std::collections::HashMap;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::slice;
@@ -71,10 +71,14 @@ impl<V> Folders<V> {
     /// Puts a value, and gives the one that was there.
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
         let path = folder_of(key.as_str());
-        if !self.by_path.contains_key(path) {
-            self.make(path);
-        }
-        let before = self.by_path.get_mut(path)?.keys.insert(key, value);
+        let folder = match self.by_path.get_mut(path) {
+            Some(folder) => folder,
+            None => {
+                self.make(path);
+                self.by_path.get_mut(path)?
+            }
+        };
+        let before = folder.keys.insert(key, value);
         self.keys += usize::from(before.is_none());
         before
     }
@@ -272,7 +276,7 @@ impl<'a, V> Iterator for Range<'a, V> {
 
 /// The folder that a name lies in, with the slash at its end; the empty path for a name at the top.
 fn folder_of(name: &str) -> &str {
-    name.rfind('/').map_or("", |slash| &name[..=slash])
+    memchr::memrchr(b'/', name.as_bytes()).map_or("", |slash| &name[..=slash])
 }
 
 /// The folder that a folder lies in, and its name there; `None` for the top.

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use super::folders::Folders;
 use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
-    Batch, Body, Change, Error, Expect, List, Object, Page, Promises, Render, Result, Stat, Storage,
-    sorted,
+    Batch, Body, Change, Error, Expect, List, Object, Page, Promises, Render, Result, Size, Stat,
+    Storage, sorted,
 };
 use crate::key::{Key, Namespace};
 
@@ -66,10 +66,10 @@ impl Value {
         }
     }
 
-    fn size(&self) -> u64 {
+    fn size(&self) -> Size {
         match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Document(document) => document.size(),
+            Self::Bytes(bytes) => (bytes.len() as u64).into(),
+            Self::Document(document) => Size::of(Arc::clone(document)),
         }
     }
 
@@ -168,7 +168,7 @@ impl Storage for Memory {
     }
 
     async fn list(&self, query: List) -> Result<Page> {
-        Ok(sorted::page(&self.read().objects, &query, |slot| slot.value.size()))
+        Ok(sorted::page(&self.read().objects, &query, |slot| slot.value.size().bytes()))
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {

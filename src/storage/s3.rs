@@ -241,9 +241,10 @@ impl Storage for S3 {
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let found = self.bucket.head(&self.call(1, 0), &self.name(key)).await?;
-        Ok(found
-            .filter(Current::is_value)
-            .map(|found| Stat { version: Version::from(found.etag.as_str()), size: found.size }))
+        Ok(found.filter(Current::is_value).map(|found| Stat {
+            version: Version::from(found.etag.as_str()),
+            size: found.size.into(),
+        }))
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {

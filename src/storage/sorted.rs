@@ -102,11 +102,7 @@ pub fn namespaces<S: Sorted>(objects: &S) -> Vec<Namespace> {
 }
 
 /// The objects at or behind `prefix`, and behind the cursor.
-fn after<'a, S: Sorted>(
-    objects: &'a S,
-    prefix: &str,
-    cursor: Option<&Cursor>,
-) -> S::Walk<'a> {
+fn after<'a, S: Sorted>(objects: &'a S, prefix: &str, cursor: Option<&Cursor>) -> S::Walk<'a> {
     let behind_folder;
     let from = match cursor {
         Some(Cursor::Key(key)) if key.as_str() >= prefix => Bound::Excluded(key.as_str()),

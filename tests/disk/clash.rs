@@ -19,7 +19,7 @@ fn value_first_or_folder_first() {
         for disk in [&home.disk, &open(home.dir.path())] {
             for name in names {
                 assert_eq!(text(disk, name).unwrap().as_deref(), Some(name));
-                assert_eq!(disk.stat(&key(name)).unwrap().unwrap().size, name.len() as u64);
+                assert_eq!(disk.stat(&key(name)).unwrap().unwrap().size.bytes(), name.len() as u64);
             }
             assert_eq!(keys(disk, "team"), ["team/a/b", "team/a/b/c"]);
         }

@@ -90,7 +90,7 @@ fn check(
         }
     }
     for name in keys(&disk, "team") {
-        let size = disk.stat(&key(&name)).unwrap().unwrap().size;
+        let size = disk.stat(&key(&name)).unwrap().unwrap().size.bytes();
         assert_eq!(disk.get(&key(&name)).unwrap().unwrap().bytes.len() as u64, size, "{context}");
     }
     put(&disk, "team/after", context).unwrap();

@@ -28,7 +28,7 @@ fn a_tree_of_the_python_service_is_served() {
         let stat = disk.stat(&key(name)).unwrap().unwrap();
         assert_eq!(object.version.as_text(), Some(sha256), "{name}");
         assert_eq!((object.bytes.len() as u64).to_string(), size, "{name}");
-        assert_eq!((stat.size, stat.version), (object.bytes.len() as u64, object.version));
+        assert_eq!((stat.size.bytes(), stat.version), (object.bytes.len() as u64, object.version));
         expected.push(name);
     }
     let mut found = keys(&disk, "alpha");

@@ -30,7 +30,7 @@ fn a_database_of_the_python_service_is_served() {
         let stat = store.stat(&key(name)).unwrap().unwrap();
         assert_eq!(object.version.as_text(), Some(sha256), "{name}");
         assert_eq!((object.bytes.len() as u64).to_string(), size, "{name}");
-        assert_eq!((stat.size, stat.version), (object.bytes.len() as u64, object.version));
+        assert_eq!((stat.size.bytes(), stat.version), (object.bytes.len() as u64, object.version));
         expected.push(name);
     }
     assert_eq!(expected.len(), 166);
@@ -172,7 +172,10 @@ fn long_values_are_whole_and_their_versions_one() {
         home.put("team/x", &value);
         assert_eq!(home.text("team/x"), Some(value));
         let stat = home.store.stat(&key("team/x")).unwrap().unwrap();
-        assert_eq!((stat.size, stat.version), (length as u64, version(&home.store, "team/x")));
+        assert_eq!(
+            (stat.size.bytes(), stat.version),
+            (length as u64, version(&home.store, "team/x"))
+        );
         let again = version(&home.store, "team/x");
         put_if(&home.store, "team/x", "short", Expect::At(again)).unwrap();
     }
@@ -183,7 +186,7 @@ fn text_is_bytes_and_anything_else_is_damage() {
     let home = Home::new();
     home.insert("team/text", "é");
     assert_eq!(home.text("team/text").as_deref(), Some("é"));
-    assert_eq!(home.store.stat(&key("team/text")).unwrap().unwrap().size, 2);
+    assert_eq!(home.store.stat(&key("team/text")).unwrap().unwrap().size.bytes(), 2);
     home.insert("team/nothing", Null);
     home.insert("team/number", 5);
     for name in ["team/nothing", "team/number"] {

@@ -753,9 +753,9 @@ fn versions_beside_writers(bench: &Bench) -> Outcome {
         {
             let size = numbered(*number).len() as u64;
             ensure!(
-                stat.size == size,
+                stat.size.bytes() == size,
                 "stat gives the version of {size} bytes with size {}",
-                stat.size
+                stat.size.bytes()
             );
         }
         Ok(())

@@ -478,7 +478,7 @@ fn sizes(bench: &Bench) -> Outcome {
     let place = key("team", "a/b");
     for len in [0_usize, 5, 3, 100_000, 1] {
         store.put(&place, vec![1; len])?;
-        let stat = store.stat(&place)?.map(|stat| stat.size);
+        let stat = store.stat(&place)?.map(|stat| stat.size.bytes());
         for prefix in [space("team").everything(), folder("team", "a")] {
             let found = store.walk(&prefix, Depth::All, 10)?;
             let listed = found.entries.first().map(|entry| entry.size);

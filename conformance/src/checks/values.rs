@@ -174,7 +174,7 @@ fn sizes_agree(bench: &Bench) -> Outcome {
     for len in [0_u32, 1, 2, 255, 256, 65_535, 65_536, 100_000] {
         let place = key("team", &format!("{len}"));
         store.put(&place, Value { kind: 6, len, mark: 1 }.bytes())?;
-        let size = store.stat(&place)?.map(|stat| stat.size);
+        let size = store.stat(&place)?.map(|stat| stat.size.bytes());
         ensure!(size == Some(len.into()), "stat of {len} bytes gave {size:?}");
     }
     Ok(())

@@ -264,7 +264,10 @@ impl BlockingStorage for Journal {
 
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let object = self.get(key)?;
-        Ok(object.map(|object| Stat { size: object.bytes.len() as u64, version: object.version }))
+        Ok(object.map(|object| Stat {
+            size: (object.bytes.len() as u64).into(),
+            version: object.version,
+        }))
     }
 
     fn apply(&self, batch: Batch) -> Result<()> {

@@ -92,7 +92,7 @@ impl Storage for Layer {
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         match self.inner.stat(key).await {
             Err(_) if self.sloppy == Sloppy::StatFallsBack => {
-                Ok(Some(Stat { size: 0, version: 0.into() }))
+                Ok(Some(Stat { size: 0.into(), version: 0.into() }))
             }
             answer => answer,
         }

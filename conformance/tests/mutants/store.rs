@@ -667,17 +667,15 @@ impl Storage for Broken {
         let Some(object) = self.look(key) else { return Ok(None) };
         let state = self.core.lock();
         let slot = state.map.get(&place(self.bug(), key));
-        let mut stat = Stat { size: object.bytes.len() as u64, version: object.version };
+        let (mut size, mut version) = (object.bytes.len() as u64, object.version);
         match self.bug() {
-            Bug::SizeOfFirst => stat.size = slot.map_or(0, |slot| slot.first_size),
-            Bug::SizeIn32 => stat.size &= 0xffff,
-            Bug::EmptyNotStatted if stat.size == 0 => return Ok(None),
-            Bug::StatVersionDiffers => {
-                stat.version = slot.map_or(1, |slot| slot.version + 1000).into()
-            }
+            Bug::SizeOfFirst => size = slot.map_or(0, |slot| slot.first_size),
+            Bug::SizeIn32 => size &= 0xffff,
+            Bug::EmptyNotStatted if size == 0 => return Ok(None),
+            Bug::StatVersionDiffers => version = slot.map_or(1, |slot| slot.version + 1000).into(),
             _ => {}
         }
-        Ok(Some(stat))
+        Ok(Some(Stat { size: size.into(), version }))
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {

@@ -110,9 +110,10 @@ impl<'a> Parser<'a> {
             text,
             bytes: text.as_bytes(),
             at: 0,
-            open: Vec::new(),
-            values: Vec::new(),
-            names: Vec::new(),
+            // For documents of a kilobyte or two; scalars allocate hardly more than they did.
+            open: Vec::with_capacity(4),
+            values: Vec::with_capacity(16),
+            names: Vec::with_capacity(16),
         }
     }
 

@@ -86,6 +86,9 @@ pub fn write_compact(out: &mut impl Output, value: &Value<'_>) -> bool {
 
 /// Appends a string in quotes, everything but printable ASCII escaped.
 pub fn write_ascii_string(out: &mut impl Output, text: &str) {
+    if scan::plain_ascii(text.as_bytes()) == text.len() {
+        return out.push_quoted(text);
+    }
     out.push_str("\"");
     push_ascii(out, text);
     out.push_str("\"");
@@ -93,6 +96,9 @@ pub fn write_ascii_string(out: &mut impl Output, text: &str) {
 
 /// Appends a string in quotes, escaping only `"`, `\` and what is below U+0020.
 pub fn write_utf8_string(out: &mut impl Output, text: &str) {
+    if scan::plain(text.as_bytes()) == text.len() {
+        return out.push_quoted(text);
+    }
     out.push_str("\"");
     push_utf8(out, text);
     out.push_str("\"");
@@ -115,6 +121,8 @@ mod sealed {
     pub trait Sealed {
         fn push_str(&mut self, text: &str);
         fn push_ascii_byte(&mut self, byte: u8);
+        /// Appends a text between quotes, as it is.
+        fn push_quoted(&mut self, text: &str);
     }
 
     impl Sealed for String {
@@ -127,6 +135,14 @@ mod sealed {
         fn push_ascii_byte(&mut self, byte: u8) {
             self.push(char::from(byte));
         }
+
+        #[inline]
+        fn push_quoted(&mut self, text: &str) {
+            self.reserve(text.len() + 2);
+            self.push('"');
+            String::push_str(self, text);
+            self.push('"');
+        }
     }
 
     impl Sealed for Vec<u8> {
@@ -138,6 +154,14 @@ mod sealed {
         #[inline]
         fn push_ascii_byte(&mut self, byte: u8) {
             self.push(byte);
+        }
+
+        #[inline]
+        fn push_quoted(&mut self, text: &str) {
+            self.reserve(text.len() + 2);
+            self.push(b'"');
+            self.extend_from_slice(text.as_bytes());
+            self.push(b'"');
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Object>> 
 /// See [`Storage::stat`](crate::storage::Storage::stat).
 pub(super) fn stat(connection: &Connection, key: &Key) -> Result<Option<Stat>> {
     find(connection, key, |value, _| {
-        version_of(value).map(|(version, size)| Stat { size, version })
+        version_of(value).map(|(version, size)| Stat { size: size.into(), version })
     })
 }
 

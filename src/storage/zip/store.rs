@@ -90,13 +90,13 @@ impl Store {
     pub(super) fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let known = match self.index().slots().get(key) {
             None => return Ok(None),
-            Some(slot) => slot.version().map(|version| Stat { size: slot.size, version }),
+            Some(slot) => slot.version().map(|version| Stat { size: slot.size.into(), version }),
         };
         if known.is_some() {
             return Ok(known);
         }
         let Some((bytes, version)) = self.read(key)? else { return Ok(None) };
-        Ok(Some(Stat { size: bytes.len() as u64, version }))
+        Ok(Some(Stat { size: (bytes.len() as u64).into(), version }))
     }
 
     /// The version of a value, which is read if need be.

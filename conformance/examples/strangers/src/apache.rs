@@ -45,7 +45,7 @@ impl<O: ObjectStore> Flat for Apache<O> {
 
     async fn stat(&self, name: &str) -> Result<Option<Stat>, Cause> {
         match self.store.head(&Path::parse(name)?).await {
-            Ok(meta) => Ok(Some(Stat { size: meta.size, version: version(&meta)? })),
+            Ok(meta) => Ok(Some(Stat { size: meta.size.into(), version: version(&meta)? })),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

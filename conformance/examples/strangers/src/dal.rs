@@ -39,7 +39,7 @@ impl Flat for Dal {
             Ok(meta) => {
                 let object = self.read(name).await?;
                 Ok(object
-                    .map(|object| Stat { size: meta.content_length(), version: object.version }))
+                    .map(|object| Stat { size: meta.content_length().into(), version: object.version }))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
