@@ -47,6 +47,14 @@ conformance-long:
 kills:
     LARDER_KILLS=200 cargo test --test kills -- --nocapture
 
+# Has the service on memory become slower? `--plant 30` shows that it would be noticed.
+perf-gate *flags:
+    cargo bench --no-default-features --bench gate -- {{flags}}
+
+# The service on memory at length, with statistics: every operation at 1,000 and 1,000,000 entries.
+bench *flags:
+    cargo bench --no-default-features --bench service -- {{flags}}
+
 # Published storage libraries, held to the contract: what fails is written up in conformance/FINDINGS.md.
 conformance-strangers:
     cd conformance/examples/strangers && cargo test --no-fail-fast

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -20,14 +22,21 @@ use sha2::{Digest as _, Sha256};
 mod work;
 use work::Service;
 
-/// Rounds of an operation, each with its share of the other work before and after it.
-const ROUNDS: usize = 41;
-/// Calls of an operation in a round take about as many microseconds.
-const ROUND_MICROS: f64 = 3_000.0;
+/// Rounds of an operation, each with its share of the other work before and after it. The best of each
+/// counts: what disturbs a machine makes it slower and never faster.
+const ROUNDS: usize = 60;
+/// Calls of an operation in a round, and of the other work.
+const CALLS: usize = 256;
 /// How much above the accepted ratio one may be: between what noise does and the slowdown to be caught.
 const TOLERANCE: f64 = 1.15;
-/// Entries there are before anything is measured.
-const ENTRIES: usize = 1_000;
+/// Times that an operation which fails is measured again, with the best of all: a host may be slow for a
+/// while, slow code is so for good.
+const ATTEMPTS: usize = 10;
+/// How long that is waited for each time.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Entries there are before anything is measured: few, so that what is measured is code and not what the
+/// neighbours leave of the processor's caches.
+const ENTRIES: usize = 128;
 
 struct Operation {
     name: &'static str,
@@ -39,15 +48,15 @@ struct Operation {
 const OPERATIONS: &[Operation] = &[
     Operation { name: "store new content", call: Service::store_new, floor: 100.0 },
     Operation { name: "store known content", call: Service::store_known, floor: 100.0 },
-    Operation { name: "retrieve by id", call: Service::retrieve_by_id, floor: 400.0 },
-    Operation { name: "retrieve by hash", call: Service::retrieve_by_hash, floor: 400.0 },
-    Operation { name: "retrieve with metadata", call: Service::retrieve_whole, floor: 150.0 },
-    Operation { name: "exists", call: Service::exists, floor: 1_000.0 },
-    Operation { name: "update", call: Service::update, floor: 80.0 },
+    Operation { name: "retrieve by id", call: Service::retrieve_by_id, floor: 500.0 },
+    Operation { name: "retrieve by hash", call: Service::retrieve_by_hash, floor: 500.0 },
+    Operation { name: "retrieve with metadata", call: Service::retrieve_whole, floor: 400.0 },
+    Operation { name: "exists", call: Service::exists, floor: 1_500.0 },
+    Operation { name: "update", call: Service::update, floor: 120.0 },
     Operation { name: "store and delete", call: Service::store_and_delete, floor: 40.0 },
-    Operation { name: "store child data", call: Service::child_data, floor: 80.0 },
-    Operation { name: "read child data", call: Service::child_data_back, floor: 100.0 },
-    Operation { name: "list child data", call: Service::list_page, floor: 80.0 },
+    Operation { name: "store child data", call: Service::child_data, floor: 100.0 },
+    Operation { name: "read child data", call: Service::child_data_back, floor: 300.0 },
+    Operation { name: "list child data", call: Service::list_page, floor: 200.0 },
 ];
 
 /// Processor time of this thread, in microseconds.
@@ -90,57 +99,46 @@ impl Calibration {
 struct Measured {
     name: &'static str,
     floor: f64,
-    /// Microseconds of processor time a call, the median of all rounds.
+    /// Microseconds of processor time a call.
     micros: f64,
-    /// The same in calls of the other work: the median of the ratios of rounds.
+    /// The same in calls of the other work.
     ratio: f64,
 }
 
 fn measure(operation: &Operation, calibration: &mut Calibration, plant: f64) -> Measured {
-    let mut service = Service::new(ENTRIES);
     let call = operation.call;
-    let once = timed(200, || call(&mut service));
-    let calls = ((ROUND_MICROS / once) as usize).clamp(10, 10 * ENTRIES);
     // More of them than are counted.
-    let planted = (calls as f64 * (1.0 + plant / 100.0)) as usize;
-    let of_work = (ROUND_MICROS / 2.0 / timed(100, || calibration.call())) as usize;
-    let (mut micros, mut ratios) = (Vec::new(), Vec::new());
+    let planted = (CALLS as f64 * (1.0 + plant / 100.0)) as usize;
+    let (mut micros, mut work) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         // Anew, so that no round finds more entries than another.
-        drop(service);
-        service = Service::new(ENTRIES);
-        let before = timed(of_work, || calibration.call());
-        let spent = timed(planted, || call(&mut service)) * planted as f64 / calls as f64;
-        let after = timed(of_work, || calibration.call());
-        micros.push(spent);
-        ratios.push(spent * 2.0 / (before + after));
+        let mut service = Service::new(ENTRIES).with_children();
+        (0..ENTRIES).for_each(|_| call(&mut service));
+        work = work.min(timed(CALLS, || calibration.call()));
+        micros = micros.min(timed(planted, || call(&mut service)) * planted as f64 / CALLS as f64);
+        work = work.min(timed(CALLS, || calibration.call()));
     }
     let Operation { name, floor, .. } = *operation;
-    Measured { name, floor, micros: median(micros), ratio: median(ratios) }
+    Measured { name, floor, micros, ratio: micros / work }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+impl Measured {
+    /// What is wrong with it, if anything is.
+    fn fault(&self, accepted: f64) -> Option<&'static str> {
+        let slower = self.ratio > accepted * TOLERANCE;
+        let below = 1_000.0 / self.micros < self.floor;
+        slower.then_some("SLOWER THAN ACCEPTED").or_else(|| below.then_some("BELOW THE FLOOR"))
+    }
+
+    fn best(self, other: Self) -> Self {
+        let (micros, ratio) = (self.micros.min(other.micros), self.ratio.min(other.ratio));
+        Self { micros, ratio, ..self }
+    }
 }
 
-/// Prints what was measured of an operation; whether it may pass.
-fn judge(measured: &Measured, accepted: &Value) -> bool {
-    let Measured { name, floor, micros, ratio } = measured;
-    let (rate, accepted) = (1_000.0 / micros, accepted[name].as_f64().unwrap_or_default());
-    let verdict = if *ratio > accepted * TOLERANCE {
-        "SLOWER THAN ACCEPTED"
-    } else if rate < *floor {
-        "BELOW THE FLOOR"
-    } else {
-        "ok"
-    };
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(
-        out,
-        "{name:<24}{micros:>9.3} µs{rate:>9.0}/ms  floor {floor:>5}  ratio {ratio:.3}, accepted {accepted:.3}  {verdict}"
-    );
-    verdict == "ok"
+fn say(line: &str) {
+    // Nobody listening is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn main() -> ExitCode {
@@ -155,17 +153,28 @@ fn main() -> ExitCode {
     let mut calibration = Calibration::new();
     let (mut passed, mut ratios) = (true, serde_json::Map::new());
     for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(only)) {
-        let measured = measure(operation, &mut calibration, plant);
-        passed &= judge(&measured, &accepted);
-        ratios.insert(measured.name.to_owned(), json!((measured.ratio * 1e3).round() / 1e3));
+        let accepted = accepted[operation.name].as_f64().unwrap_or_default();
+        let mut measured = measure(operation, &mut calibration, plant);
+        for _ in 1..ATTEMPTS {
+            if measured.fault(accepted).is_none() {
+                break;
+            }
+            thread::sleep(PAUSE);
+            measured = measured.best(measure(operation, &mut calibration, plant));
+        }
+        let fault = measured.fault(accepted);
+        let Measured { name, floor, micros, ratio } = measured;
+        say(&format!(
+            "{name:<24}{micros:>9.3} µs{:>7.0}/ms, floor {floor:>5}; ratio {ratio:.3}, accepted {accepted:.3}: {}",
+            1_000.0 / micros,
+            fault.unwrap_or("ok")
+        ));
+        passed &= fault.is_none();
+        ratios.insert(name.to_owned(), json!((ratio * 1e3).round() / 1e3));
     }
     if !passed {
         let figures = serde_json::to_string_pretty(&ratios).expect("JSON");
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(
-            out,
-            "Measured now, should it be accepted (benches/accepted.json):\n{figures}"
-        );
+        say(&format!("Measured now, should it be accepted (benches/accepted.json):\n{figures}"));
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

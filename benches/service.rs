@@ -27,7 +27,7 @@ const OPERATIONS: &[Operation] = &[
 
 /// Every operation on a service with so many entries, made when it is needed first.
 fn operations(c: &mut Criterion, entries: usize) {
-    let service = LazyCell::new(|| RefCell::new(Service::new(entries)));
+    let service = LazyCell::new(|| RefCell::new(Service::new(entries).with_children()));
     let mut group = c.benchmark_group(format!("{entries} entries"));
     group.throughput(Throughput::Elements(1)).sample_size(50);
     for (name, operation) in OPERATIONS {

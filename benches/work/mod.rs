@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_executor::block_on;
 use larder::cache::data::{DataPlace, NewData};
 use larder::cache::document::Document as _;
-use larder::cache::ident::{CacheHash, CacheId, DataType, Strategy};
+use larder::cache::ident::{CacheHash, CacheId, Strategy};
 use larder::cache::retrieve::Lookup;
 use larder::cache::store::{NewEntry, Stored};
 use larder::cache::update::NewContent;
@@ -55,7 +55,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// With so many entries of different content, all of them with a piece of child data if `children`.
+    /// With so many entries of different content.
     pub(crate) fn new(entries: usize) -> Self {
         let template = body(0);
         let text = String::from_utf8_lossy(&template);
@@ -78,9 +78,16 @@ impl Service {
         service
     }
 
+    /// With a piece of child data for every entry.
+    pub(crate) fn with_children(mut self) -> Self {
+        (0..self.ids.len()).for_each(|_| self.child_data());
+        self
+    }
+
     fn store(&self, body: &[u8]) -> Stored {
-        let value = pyjson::parse(body).expect("a JSON body");
-        let content = Prepared::json(&value, None, usize::MAX).expect("content");
+        let (value, as_served) = pyjson::parse_noting_form(body).expect("a JSON body");
+        let served = as_served.then_some(body);
+        let content = Prepared::json_of(&value, served, None, usize::MAX).expect("content");
         let entry = NewEntry {
             namespace: &self.namespace,
             strategy: Strategy::Direct,
@@ -184,7 +191,7 @@ impl Service {
             data_key: "notes",
             data_file_id: "first",
         };
-        black_box(block_on(self.cache.data(&place, DataType::Json)).expect("read"));
+        black_box(block_on(self.cache.data_json(&place)).expect("read").expect("there"));
     }
 
     /// The child data of an entry, listed.

@@ -49,13 +49,23 @@ impl Prepared {
     /// without a key, and empty for a keyed one whose hash is the whole value's. Deep nesting makes
     /// the stored text many times longer than the value; its white space may have `limit` bytes.
     pub fn json(value: &Value<'_>, field_path: Option<&str>, limit: usize) -> Result<Self> {
+        Self::json_of(value, None, field_path, limit)
+    }
+
+    /// As [`Prepared::json`]; `served` is the value as it is served, where it is at hand.
+    pub fn json_of(
+        value: &Value<'_>,
+        served: Option<&[u8]>,
+        field_path: Option<&str>,
+        limit: usize,
+    ) -> Result<Self> {
         let hash = match field_path {
             None | Some("") => digest::of_json(value),
             Some(path) => digest::of_json_field(value, path)
                 .map_err(|error| Error::Invalid(error.to_string()))?,
         };
         Ok(Self {
-            body: json_body(value, REFERENCE_INDENT, limit)?,
+            body: json_body_of(value, served, REFERENCE_INDENT, limit)?,
             hash,
             file_type: FileType::Json,
             encoding: None,
@@ -214,7 +224,16 @@ impl Content {
 /// A JSON value to be stored with an indent: as it is served where that says the same in less, or its
 /// text. `limit` as for [`pretty`].
 pub(super) fn json_body(value: &Value<'_>, indent: usize, limit: usize) -> Result<Body> {
-    match Served::of(value, indent, limit) {
+    json_body_of(value, None, indent, limit)
+}
+
+fn json_body_of(
+    value: &Value<'_>,
+    served: Option<&[u8]>,
+    indent: usize,
+    limit: usize,
+) -> Result<Body> {
+    match Served::of(value, served, indent, limit) {
         Some(served) => Ok(Body::of(Arc::new(served))),
         None => Ok(pretty(value, indent, limit)?.into()),
     }

@@ -28,7 +28,7 @@ use std::borrow::Cow;
 use std::mem::take;
 
 pub use float::float_repr;
-pub use parse::{MAX_DEPTH, MAX_INT_DIGITS, ParseError, parse, parse_str};
+pub use parse::{MAX_DEPTH, MAX_INT_DIGITS, ParseError, parse, parse_noting_form, parse_str};
 pub use print::{
     Output, WhiteSpace, write_ascii_string, write_canonical, write_compact, write_pretty,
     write_python, write_utf8_string,

@@ -21,23 +21,35 @@ pub(super) struct Served {
 }
 
 impl Served {
+    /// `text` is the compact text where it is at hand, and is copied.
+    ///
     /// `None` for what cannot be made again from the compact text (numbers that are not finite, lone
     /// surrogates), for scalars, and for what is long or indented beyond `limit`.
-    pub(super) fn of(value: &Value<'_>, indent: usize, limit: usize) -> Option<Self> {
+    pub(super) fn of(
+        value: &Value<'_>,
+        text: Option<&[u8]>,
+        indent: usize,
+        limit: usize,
+    ) -> Option<Self> {
         if !matches!(value, Value::Object(_) | Value::List(_)) {
             return None;
         }
-        let mut text = Vec::with_capacity(2048);
-        let lossless = pyjson::write_compact(&mut text, value);
+        let mut written = Vec::new();
+        let mut lossless = true;
+        let text = text.unwrap_or_else(|| {
+            written.reserve(2048);
+            lossless = pyjson::write_compact(&mut written, value);
+            &written
+        });
         let white_space = WhiteSpace::of(value, indent);
         let size = text.len() + white_space.lines + white_space.colons;
         if !lossless || size > LONGEST || white_space.lines > limit {
             return None;
         }
         // Only where all characters are stored as they are served.
-        let plain = text.is_ascii() && memchr::memchr(0x7f, &text).is_none();
+        let plain = text.is_ascii() && memchr::memchr(0x7f, text).is_none();
         let size = if plain { size } else { value.to_pretty(indent).len() };
-        Some(Self { text: Bytes::copy_from_slice(&text), indent, size: size as u64 })
+        Some(Self { text: Bytes::copy_from_slice(text), indent, size: size as u64 })
     }
 
     /// The compact text.

@@ -78,7 +78,7 @@ impl Cache {
             let known = Known { hash_ref, listed, configs: self.configs_there(&plan).await? };
             listed = true;
             let batch = plan.batch(known);
-            let weight = batch.weight();
+            let weight = self.tenants.as_ref().map(|_| batch.weight()).unwrap_or_default();
             if self.apply(batch).await? {
                 self.remember(&plan.facts.copies[0].content, &id, weight);
                 return Ok(plan.reply());

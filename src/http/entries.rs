@@ -298,6 +298,7 @@ async fn store_json(app: Arc<App>, call: Call, keyed: Keyed) -> Answer {
         let mut input = call.input();
         let strategy = input.strategy();
         let value = input.object_body()?;
+        let served = input.served_body();
         input.checked()?;
         let classes = if keyed == Keyed::Yes { &KEYED_JSON } else { &PLAIN };
         let place = place(&mut input, strategy, keyed, classes);
@@ -305,7 +306,7 @@ async fn store_json(app: Arc<App>, call: Call, keyed: Keyed) -> Answer {
         input.checked()?;
         refuse_empty_key(&call, &place, keyed)?;
         let limit = app.cache.settings().max_inflated_bytes;
-        (place, Prepared::json(&value, field_path.as_deref(), limit)?)
+        (place, Prepared::json_of(&value, served, field_path.as_deref(), limit)?)
     };
     store(&app, &place, content).await
 }

@@ -69,7 +69,7 @@ impl Call {
 
     /// Starts checking.
     pub(crate) fn input(&self) -> Input<'_> {
-        Input { call: self, problems: Vec::new() }
+        Input { call: self, problems: Vec::new(), served: None }
     }
 
     /// The cleaned content coding of the body, if it has one. Upstream: only looked at where bytes
@@ -115,6 +115,7 @@ const MOST_PROBLEMS: usize = 100;
 pub(crate) struct Input<'c> {
     call: &'c Call,
     problems: Vec<String>,
+    served: Option<&'c [u8]>,
 }
 
 impl<'c> Input<'c> {
@@ -223,6 +224,11 @@ impl<'c> Input<'c> {
         Ok(Bytes::new())
     }
 
+    /// The JSON body that was read, where it is written as it would be served.
+    pub(crate) fn served_body(&self) -> Option<&'c [u8]> {
+        self.served
+    }
+
     fn read_body(&mut self) -> Result<Option<Body<'c>>, ApiError> {
         let body: &'c [u8] = &self.call.body;
         if body.is_empty() {
@@ -232,8 +238,11 @@ impl<'c> Input<'c> {
         if !self.call.is_json() {
             return Ok(Some(Body::Raw(body)));
         }
-        match pyjson::parse(body) {
-            Ok(value) => Ok(Some(Body::Json(value))),
+        match pyjson::parse_noting_form(body) {
+            Ok((value, as_served)) => {
+                self.served = as_served.then_some(body);
+                Ok(Some(Body::Json(value)))
+            }
             Err(ParseError::Unreadable) => {
                 Err(ApiError::invalid("There was an error parsing the body"))
             }

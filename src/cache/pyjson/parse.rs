@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::Value;
 use super::decode::decode;
+use super::float::float_repr;
 use super::text::{self, Text};
 
 /// How many lists and objects may lie inside each other.
@@ -54,6 +55,24 @@ pub fn parse(body: &[u8]) -> Result<Value<'_>, ParseError> {
     match decode(body).ok_or(ParseError::Unreadable)? {
         Cow::Borrowed(text) => Parser::new(text).document(),
         Cow::Owned(text) => Ok(Parser::new(&text).document()?.into_owned()),
+    }
+}
+
+/// As [`parse`]; and tells whether the document is, byte for byte, what
+/// [`write_compact`](super::write_compact) would write of it.
+///
+/// # Errors
+///
+/// See [`ParseError`].
+pub fn parse_noting_form(body: &[u8]) -> Result<(Value<'_>, bool), ParseError> {
+    match str::from_utf8(body) {
+        // What starts so is text in every encoding that is guessed.
+        Ok(text) if text.starts_with(['{', '[']) && !body[1..].starts_with(b"\0") => {
+            let mut parser = Parser::new(text);
+            let value = parser.document()?;
+            Ok((value, parser.as_served))
+        }
+        _ => Ok((parse(body)?, false)),
     }
 }
 
@@ -102,6 +121,8 @@ struct Parser<'a> {
     values: Vec<Value<'a>>,
     /// The names in those that are objects.
     names: Vec<Text<'a>>,
+    /// Whether everything so far is written as it would be served.
+    as_served: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -114,10 +135,11 @@ impl<'a> Parser<'a> {
             open: Vec::with_capacity(4),
             values: Vec::with_capacity(16),
             names: Vec::with_capacity(16),
+            as_served: true,
         }
     }
 
-    fn document(mut self) -> Result<Value<'a>, ParseError> {
+    fn document(&mut self) -> Result<Value<'a>, ParseError> {
         self.skip_space();
         self.value()?;
         self.skip_space();
@@ -154,6 +176,7 @@ impl<'a> Parser<'a> {
                     return Ok(());
                 };
                 if let Some(place) = holder.repeated.take() {
+                    self.as_served = false;
                     self.values.swap_remove(holder.values + place);
                 }
                 let end = holder.end;
@@ -215,7 +238,7 @@ impl<'a> Parser<'a> {
             return Err(self.error(self.at, message));
         }
         match self.plain_string() {
-            Some(text) => self.push_name(Text::from(text)),
+            Some(name) => self.push_name(name),
             None => {
                 let name = self.string_with_escapes()?;
                 self.push_name(name);
@@ -244,7 +267,7 @@ impl<'a> Parser<'a> {
             Some(b'"') => {
                 self.at += 1;
                 match self.plain_string() {
-                    Some(text) => self.values.push(Value::Str(Text::from(text))),
+                    Some(text) => self.values.push(Value::Str(text)),
                     None => {
                         let text = self.string_with_escapes()?;
                         self.values.push(Value::Str(text));
@@ -266,6 +289,7 @@ impl<'a> Parser<'a> {
             return Err(self.error(self.at, "Expecting value"));
         }
         self.at += literal.len();
+        self.as_served &= !matches!(value, Value::Float(_));
         self.values.push(value);
         Ok(())
     }
@@ -308,6 +332,7 @@ impl<'a> Parser<'a> {
                 Ok(number) => number,
                 Err(_) => return Err(self.error(start, "Expecting value")),
             };
+            self.as_served &= number.is_finite() && float_repr(number) == literal;
             self.values.push(Value::Float(number));
             return Ok(());
         }
@@ -315,6 +340,7 @@ impl<'a> Parser<'a> {
             return Err(ParseError::Unreadable);
         }
         let canonical = if literal == "-0" { "0" } else { literal };
+        self.as_served &= canonical.len() == literal.len();
         self.values.push(Value::Int(Cow::Borrowed(canonical)));
         Ok(())
     }
@@ -338,6 +364,7 @@ impl<'a> Parser<'a> {
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
+            self.as_served = false;
         }
     }
 

@@ -290,6 +290,9 @@ impl<'v, O: Output> Printer<'v, '_, O> {
     }
 
     fn text(&mut self, text: &Text<'_>) {
+        if let Some(plain) = text.as_plain() {
+            return self.out.push_quoted(plain);
+        }
         if self.style.python {
             return write_ascii_text(self.out, text);
         }

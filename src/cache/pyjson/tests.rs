@@ -284,6 +284,26 @@ proptest! {
     }
 
     #[test]
+    fn what_is_said_to_be_as_served_is(document in documents()) {
+        match (parse(document.as_bytes()), parse_noting_form(document.as_bytes())) {
+            (Ok(value), Ok((noted, as_served))) => {
+                prop_assert!(same(&value, &noted));
+                prop_assert!(!as_served || value.to_compact() == document, "{document}");
+            }
+            (plain, noted) => prop_assert_eq!(plain.err(), noted.err()),
+        }
+    }
+
+    #[test]
+    fn what_is_served_is_said_to_be(value in values()) {
+        let served = value.to_compact();
+        let (value, as_served) = parse_noting_form(served.as_bytes()).unwrap();
+        // Only objects and lists are worth a note, and escapes are taken for what could be otherwise.
+        let noted = matches!(value, Value::Object(_) | Value::List(_)) && !served.contains('\\');
+        prop_assert!(as_served || !noted, "{served}");
+    }
+
+    #[test]
     fn ordinary_json_is_what_serde_json_takes_it_for(document in documents()) {
         let theirs: Result<serde_json::Value, _> = serde_json::from_str(&document);
         // Python has no limit here; serde_json has one unless built without.

@@ -15,6 +15,8 @@ pub struct Text<'a>(Repr<'a>);
 
 #[derive(Clone)]
 enum Repr<'a> {
+    /// ASCII that no writer needs to escape: found out by the parser, which looks at every byte anyway.
+    Plain(&'a str),
     Unicode(Cow<'a, str>),
     /// Generalised UTF-8 with at least one lone surrogate, so never equal to any `Unicode`.
     Surrogates(Box<[u8]>),
@@ -31,6 +33,7 @@ impl<'a> Text<'a> {
     /// The text, or `None` if it holds lone surrogates.
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
+            Repr::Plain(text) => Some(text),
             Repr::Unicode(text) => Some(text),
             Repr::Surrogates(_) => None,
         }
@@ -62,9 +65,23 @@ impl<'a> Text<'a> {
     /// The same text without the borrow, copying it if it is still borrowed.
     pub fn into_owned(self) -> Text<'static> {
         Text(match self.0 {
+            Repr::Plain(text) => Repr::Unicode(Cow::Owned(text.to_owned())),
             Repr::Unicode(text) => Repr::Unicode(Cow::Owned(text.into_owned())),
             Repr::Surrogates(bytes) => Repr::Surrogates(bytes),
         })
+    }
+
+    /// `text` must be printable ASCII without quotes and backslashes.
+    pub(super) fn plain(text: &'a str) -> Self {
+        Text(Repr::Plain(text))
+    }
+
+    /// The text, if it was found to need no escapes in any form.
+    pub(super) fn as_plain(&self) -> Option<&'a str> {
+        match self.0 {
+            Repr::Plain(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// `bytes` must be generalised UTF-8 in which every surrogate is a lone one.
@@ -77,6 +94,7 @@ impl<'a> Text<'a> {
 
     pub(super) fn each_piece(&self, mut visit: impl FnMut(Piece<'_>)) {
         let mut rest = match &self.0 {
+            Repr::Plain(text) => return visit(Piece::Str(text)),
             Repr::Unicode(text) => return visit(Piece::Str(text)),
             Repr::Surrogates(bytes) => &bytes[..],
         };
@@ -105,6 +123,7 @@ impl<'a> Text<'a> {
 
     fn as_bytes(&self) -> &[u8] {
         match &self.0 {
+            Repr::Plain(text) => text.as_bytes(),
             Repr::Unicode(text) => text.as_bytes(),
             Repr::Surrogates(bytes) => bytes,
         }

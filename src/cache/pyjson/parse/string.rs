@@ -7,19 +7,24 @@ use super::{ParseError, Parser};
 impl<'a> Parser<'a> {
     /// Reads a string whose opening quote is behind us, if all of it can be borrowed.
     #[inline(always)]
-    pub(super) fn plain_string(&mut self) -> Option<&'a str> {
-        let end = self.at + scan::plain(&self.bytes[self.at..]);
-        if self.bytes.get(end) != Some(&b'"') {
-            return None;
+    pub(super) fn plain_string(&mut self) -> Option<Text<'a>> {
+        let mut end = self.at + scan::plain_ascii(&self.bytes[self.at..]);
+        let ascii = self.bytes.get(end) == Some(&b'"');
+        if !ascii {
+            end += scan::plain(&self.bytes[end..]);
+            if self.bytes.get(end) != Some(&b'"') {
+                return None;
+            }
         }
         let text = &self.text[self.at..end];
         self.at = end + 1;
-        Some(text)
+        Some(if ascii { Text::plain(text) } else { Text::from(text) })
     }
 
     /// Reads any string whose opening quote is behind us.
     #[inline(never)]
     pub(super) fn string_with_escapes(&mut self) -> Result<Text<'a>, ParseError> {
+        self.as_served = false;
         let start = self.at;
         let mut bytes = Vec::new();
         loop {
