@@ -126,7 +126,7 @@ impl Operated {
         names.sort_unstable();
         Self {
             operation: "list",
-            cache_id: id.clone(),
+            cache_id: *id,
             original_cache_id: None,
             message: format!("Found {} files in zip", names.len()),
             file_list: names.into_iter().map(listed_name).collect(),
@@ -151,7 +151,7 @@ impl Operated {
                 }
             )),
             cache_id: new,
-            original_cache_id: Some(id.clone()),
+            original_cache_id: Some(*id),
             file_list: Vec::new(),
             files_affected: vec![path.to_owned()],
         }
@@ -321,8 +321,8 @@ impl Cache {
         match self.carried_out(namespace, id, request).await {
             Err(ArchiveError::Refused(refusal)) if refusal.is_limit() => Err(refusal.into()),
             Err(error @ (ArchiveError::NotFound | ArchiveError::Refused(_))) => Ok(BatchDone {
-                cache_id: id.clone(),
-                original_cache_id: id.clone(),
+                cache_id: *id,
+                original_cache_id: *id,
                 progress: Progress::default(),
                 new_file_count: 0,
                 new_size: 0,
@@ -351,8 +351,8 @@ impl Cache {
         };
         let given_up = progress.given_up.is_some();
         let mut done = BatchDone {
-            cache_id: id.clone(),
-            original_cache_id: id.clone(),
+            cache_id: *id,
+            original_cache_id: *id,
             progress,
             new_file_count: if given_up { 0 } else { file_count },
             new_size: if given_up { 0 } else { bytes.len() },

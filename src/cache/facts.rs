@@ -148,7 +148,7 @@ pub(super) enum Located {
     /// By the facts that its reference is kept as.
     Kept(Arc<Facts>),
     /// By its reference.
-    Read(EntryRef),
+    Read(Box<EntryRef>),
 }
 
 impl Located {
@@ -156,7 +156,7 @@ impl Located {
     pub(super) fn of(body: &Body) -> Option<Self> {
         match body.document_of::<ReferenceOf>() {
             Some(document) => Some(Self::Kept(Arc::clone(&document.0))),
-            None => EntryRef::parse(body).map(Self::Read),
+            None => EntryRef::parse(body).map(|reference| Self::Read(Box::new(reference))),
         }
     }
 

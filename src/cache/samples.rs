@@ -161,7 +161,7 @@ impl Cache {
             (Text::from("created_at"), Value::Int(self.now_ms().to_string().into())),
         ]);
         let content = Prepared::json(&manifest, None, self.settings.max_inflated_bytes)?;
-        self.store_plain(&namespace, Strategy::Direct, content, Some(id.clone())).await?;
+        self.store_plain(&namespace, Strategy::Direct, content, Some(id)).await?;
         self.fixtures(&namespace, &id).await?.ok_or_else(broken)
     }
 
@@ -259,7 +259,7 @@ impl Cache {
             let name = name.as_str().ok_or_else(broken)?;
             let content = text(content)?.as_bytes();
             let added = self.add_member(namespace, &stored.cache_id, name, content).await;
-            stored.cache_id = added.map_err(of_archive)?.cache_id().clone();
+            stored.cache_id = *added.map_err(of_archive)?.cache_id();
         }
         let description = string(sample, "description").unwrap_or_default();
         let cache_key = Some(cache_key);

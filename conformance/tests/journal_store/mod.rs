@@ -254,7 +254,8 @@ impl BlockingStorage for Journal {
     fn get(&self, key: &Key) -> Result<Option<Object>> {
         let look = |inner: &mut Inner| {
             let found = inner.objects.get(key).cloned();
-            Ok(found.map(|(bytes, version)| Object { bytes, version: version.into() }))
+            Ok(found
+                .map(|(bytes, version)| Object { bytes: bytes.into(), version: version.into() }))
         };
         if self.flaw == Flaw::SeesOwnOnly && self.lock().count > 0 {
             return look(&mut self.lock());

@@ -40,7 +40,7 @@ impl<O: ObjectStore> Flat for Apache<O> {
             Err(error) => return Err(error.into()),
         };
         let version = version(&found.meta)?;
-        Ok(Some(Object { bytes: found.bytes().await?, version }))
+        Ok(Some(Object { bytes: found.bytes().await?.into(), version }))
     }
 
     async fn stat(&self, name: &str) -> Result<Option<Stat>, Cause> {

@@ -27,7 +27,7 @@ impl Flat for Dal {
         match self.operator.read(name).await {
             Ok(found) => {
                 let bytes = found.to_bytes();
-                Ok(Some(Object { version: hash(&bytes), bytes }))
+                Ok(Some(Object { version: hash(&bytes), bytes: bytes.into() }))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
