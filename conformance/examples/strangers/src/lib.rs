@@ -155,7 +155,7 @@ impl<F: Flat> Storage for Adapted<F> {
                             Expect::Absent => Mode::Create,
                             Expect::At(version) => Mode::Replace(version),
                         };
-                        let written = self.store.write(key.as_str(), bytes, mode).await;
+                        let written = self.store.write(key.as_str(), bytes.into(), mode).await;
                         if !written.map_err(failed)? {
                             return Err(Error::Conflict { key });
                         }
