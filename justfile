@@ -70,7 +70,7 @@ conformance-s3:
 # The API, the contract and the costs on real S3 servers: LocalStack in a container, or the server at
 # LARDER_TEST_S3_ENDPOINT. Arguments pick tests, as with `cargo test --`.
 test-integration *filter:
-    cargo test -p larder-integration --test integration -- {{filter}}
+    cargo test --features larder-integration/engine --test integration -- {{filter}}
 
 # The black-box suite against a live deployment.
 test-qa:
