@@ -151,12 +151,22 @@ pub(crate) enum Task {
     Serve,
     /// Write batches from this number on, acknowledging each; end at the fault, if any.
     Churn { seed: u64, from: u64, exit: Option<(u64, Fault)> },
+    /// The same for a while, in a process that may not let a file grow beyond so many bytes: the
+    /// system takes the part of a write that fits, and ends the process when it goes on.
+    Cramped { seed: u64, from: u64, bytes: u64 },
+    /// Open the store again and again, saying so before and after.
+    Reopen,
 }
+
+/// How many batches a cramped worker writes at most.
+const CRAMPED: u64 = 40;
 
 impl Task {
     fn text(self) -> String {
         match self {
             Self::Serve => "serve".into(),
+            Self::Reopen => "reopen".into(),
+            Self::Cramped { seed, from, bytes } => format!("cramped {seed} {from} {bytes}"),
             Self::Churn { seed, from, exit } => {
                 let (at, fault) = match exit {
                     Some((at, Fault::ExitAfter)) => (at, "after"),
@@ -170,11 +180,17 @@ impl Task {
 
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
-        if words.next()? == "serve" {
-            return Some(Self::Serve);
+        let kind = words.next()?;
+        match kind {
+            "serve" => return Some(Self::Serve),
+            "reopen" => return Some(Self::Reopen),
+            _ => {}
         }
         let mut number = || words.next()?.parse::<u64>().ok();
         let (seed, from, at) = (number()?, number()?, number()?);
+        if kind == "cramped" {
+            return Some(Self::Cramped { seed, from, bytes: at });
+        }
         let exit = match words.next()? {
             "before" => Some((at, Fault::ExitBefore)),
             "after" => Some((at, Fault::ExitAfter)),
@@ -258,13 +274,18 @@ impl Worker {
     }
 
     /// Waits until it is gone, and says how many writes it acknowledged until then.
-    pub(crate) fn drain(mut self) -> u64 {
-        let mut acknowledged = 0;
+    pub(crate) fn drain(self) -> u64 {
+        self.last_words().iter().map(|line| u64::from(line.starts_with("ack"))).sum()
+    }
+
+    /// Waits until it is gone; what it said until then.
+    pub(crate) fn last_words(mut self) -> Vec<String> {
+        let mut said = Vec::new();
         while let Some(line) = self.line() {
-            acknowledged += u64::from(line.starts_with("ack"));
+            said.push(line);
         }
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait();
-        acknowledged
+        said
     }
 }
 
@@ -311,16 +332,32 @@ pub(crate) fn serve_if_asked(subjects: &[AnySubject]) -> Option<ExitCode> {
     let subject = subjects.iter().find(|subject| subject.name() == name);
     let (Some(subject), Some(task)) = (subject, task) else { return Some(ExitCode::from(3)) };
     let say = |line: &str| writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
-    let store = match runtime().block_on(subject.open(Path::new(&home))) {
-        Ok(store) => store,
-        Err(error) => {
-            let _ = say(&format!("refused {}", chain(&*error).replace('\n', " ")));
-            return Some(ExitCode::SUCCESS);
-        }
+    let open = || {
+        let opened = runtime().block_on(subject.open(Path::new(&home)));
+        opened.map_err(|error| say(&format!("refused {}", chain(&*error).replace('\n', " "))))
     };
+    if let Task::Reopen = task {
+        while say("opening").is_ok() && open().is_ok() && say("ready").is_ok() {}
+        return Some(ExitCode::SUCCESS);
+    }
+    let Ok(store) = open() else { return Some(ExitCode::SUCCESS) };
     let _ = say("ready");
+    let write = |handle: &Handle, seed, nth| {
+        let line = match handle.apply(batch_of(&churn(seed, nth))) {
+            Ok(()) => format!("ack {nth}"),
+            Err(error) => format!("failed {nth} {}", chain(&error).replace('\n', " ")),
+        };
+        say(&line).is_ok() && !line.starts_with("failed")
+    };
     match task {
+        Task::Reopen => {}
         Task::Serve => serve(Local::new(Handle::new(store)), say),
+        Task::Cramped { seed, from, bytes } => {
+            let handle = Handle::new(store);
+            if cramp(bytes) && (from..from + CRAMPED).all(|nth| write(&handle, seed, nth)) {
+                let _ = say("roomy");
+            }
+        }
         Task::Churn { seed, from, exit } => {
             let faulty = Faulty::over(store).writes_only();
             let faulty = match exit {
@@ -328,18 +365,24 @@ pub(crate) fn serve_if_asked(subjects: &[AnySubject]) -> Option<ExitCode> {
                 None => faulty,
             };
             let handle = Handle::new(Arc::new(faulty));
-            for nth in from..from + 100_000 {
-                let line = match handle.apply(batch_of(&churn(seed, nth))) {
-                    Ok(()) => format!("ack {nth}"),
-                    Err(error) => format!("failed {nth} {}", chain(&error).replace('\n', " ")),
-                };
-                if say(&line).is_err() || line.starts_with("failed") {
-                    break;
-                }
-            }
+            let _ = (from..from + 100_000).all(|nth| write(&handle, seed, nth));
         }
     }
     Some(ExitCode::SUCCESS)
+}
+
+/// Lets no file of this process grow beyond so many bytes.
+#[cfg(target_os = "linux")]
+fn cramp(bytes: u64) -> bool {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limit = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    // What ends the process would leave its memory in a file.
+    setrlimit(Resource::Core, limit(0)).is_ok() && setrlimit(Resource::Fsize, limit(bytes)).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cramp(_: u64) -> bool {
+    false
 }
 
 fn serve(mut seat: Local, say: impl Fn(&str) -> io::Result<()>) {

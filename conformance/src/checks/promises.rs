@@ -1,12 +1,17 @@
 //! The subject's law and the promises: a battery on a wrong harness proves nothing.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use larder::storage::{Batch, Error, Expect};
+
+use super::concurrency::races::{Course, Through, in_step};
 use super::{check, only};
 use crate::bench::{Bench, key, space};
 use crate::check::{Check, Needs, Outcome};
 use crate::ensure;
 use crate::report::Failure;
+use crate::worker::{number_of, numbered};
 
 pub(super) const CHECKS: &[Check] = &[
     check("P-01", "A new home is empty", "Subject::open", new_is_empty),
@@ -35,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
         "P-07",
         "A store whose batches never leave a part of themselves promises so",
         "Promises::atomic_batches",
-        |_| Err(Failure::not_checked("that it never happens cannot be shown by trying")),
+        parts_show,
     ),
 ];
 
@@ -116,4 +121,60 @@ fn dropped_handle(bench: &Bench) -> Outcome {
     }
     ensure!(one.keys(&space("team"))?.len() == 5, "keys are missing after handles were dropped");
     Ok(())
+}
+
+/// That a part of a batch never stays cannot be shown by trying; but a store that could leave one
+/// shows it when a later step is refused, or to a reader beside a writer.
+fn parts_show(bench: &Bench) -> Outcome {
+    let course = Course::new(bench, 2, Through::OwnHandles)?;
+    let step = |nth| key("team", &format!("step/{nth}"));
+    let store = &course.handles[0];
+    store.put(&key("team", "taken"), "before")?;
+    let mut batch = Batch::new(&space("team"));
+    batch.put(key("team", "first"), "value");
+    batch.then();
+    batch.put_if(key("team", "taken"), "value", Expect::Absent);
+    let answer = store.apply(batch);
+    ensure!(matches!(answer, Err(Error::Conflict { .. })), "a taken key gave {answer:?}");
+    if store.get(&key("team", "first"))?.is_some() {
+        return Ok(());
+    }
+    const STEPS: u32 = 20;
+    let rounds = bench.rounds(100) as usize;
+    let shown = AtomicBool::new(false);
+    course.until_crossed(bench.rounds(100), |run| {
+        in_step(2, rounds, |nth, round| {
+            if shown.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if nth == 0 {
+                let value = run * rounds as u32 + round as u32;
+                let mut batch = Batch::new(&space("team"));
+                for nth in 0..STEPS {
+                    batch.then();
+                    batch.put(step(nth), numbered(value));
+                }
+                return Ok(course.handles[0].apply(batch)?);
+            }
+            for _ in 0..STEPS / 2 {
+                let number = |nth| -> Result<Option<u32>, Failure> {
+                    let bytes = course.handles[1].read(&step(nth))?;
+                    Ok(bytes.as_deref().and_then(number_of))
+                };
+                let (first, last) = (number(0)?, number(STEPS - 1)?);
+                // What is read later is not older, unless the batch was there in part.
+                shown.fetch_or(last < first, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    if shown.into_inner() {
+        return Ok(());
+    }
+    let tried = "no batch was there in part, when a later step was refused or beside a reader";
+    if bench.promises.survives_restart {
+        return Err(Failure::not_checked(format!("{tried}; that none ever is cannot be shown")));
+    }
+    Err(Failure::new(format!("{tried}: batches are atomic, though the store does not promise it")))
 }

@@ -3,7 +3,7 @@
 use larder::storage::Depth;
 
 use super::check;
-use super::concurrency::together;
+use super::concurrency::races::together;
 use crate::bench::{Bench, folder, key, space};
 use crate::check::{Check, Outcome};
 use crate::ensure;

@@ -1,23 +1,20 @@
 //! Restart and crash: what was acknowledged is there, what was not is there whole or not at all.
 
+mod crash;
+mod processes;
+
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
-use larder::storage::{Depth, Error, Expect, Version};
+use larder::storage::{Error, Expect, Version};
 
-use super::concurrency::{Recorder, race, together};
 use super::{check, only};
-use crate::bench::{Bench, Handle, Home, Random, key, space};
+use crate::bench::{Bench, key, space};
 use crate::check::{Check, Needs, Outcome};
 use crate::ensure;
-use crate::faulty::Fault;
-use crate::linear::Answer;
-use crate::model::{Model, Trouble};
 use crate::report::Failure;
-use crate::worker::{Local, Seat, Task, When, Worker, churn, numbered, place};
 
 pub(super) const CHECKS: &[Check] = &[
     only(
@@ -45,21 +42,21 @@ pub(super) const CHECKS: &[Check] = &[
         "X-04",
         "After kill -9 at any moment, what was acknowledged is there and the rest is whole or absent",
         "sentence 10",
-        killed,
+        crash::killed,
     ),
     only(
         Needs::Durable,
         "X-05",
         "A process that ends before or after any numbered write leaves it done or not",
         "sentences 3 and 10",
-        killed_at_calls,
+        crash::killed_at_calls,
     ),
     only(
         Needs::Durable,
         "X-06",
         "Being killed while opening, several times in a row, loses nothing",
         "sentence 10",
-        killed_opening,
+        crash::killed_opening,
     ),
     only(
         Needs::Durable,
@@ -73,28 +70,28 @@ pub(super) const CHECKS: &[Check] = &[
         "X-08",
         "What several processes see of a key can be put in an order",
         "sentences 2 and 4",
-        processes,
+        processes::processes,
     ),
     only(
         Needs::Shared,
         "X-09",
         "Updates of several processes at the version read lose no step",
         "sentence 4",
-        process_counter,
+        processes::process_counter,
     ),
     only(
         Needs::NotShared,
         "X-10",
         "A second process is refused, or shares nothing",
         "Promises::shared_between_processes",
-        second_process,
+        processes::second_process,
     ),
     only(
         Needs::Shared,
         "X-11",
         "A process killed while writing does not stop the others",
         "sentence 10",
-        survivor_goes_on,
+        crash::survivor_goes_on,
     ),
     only(
         Needs::Durable,
@@ -116,6 +113,13 @@ pub(super) const CHECKS: &[Check] = &[
         "A version from before a restart never stands for another value after it",
         "Version; sentence 10",
         versions_stay_used,
+    ),
+    only(
+        Needs::Durable,
+        "X-15",
+        "After a write that was cut within a file, what was acknowledged is there, and the store goes on",
+        "sentence 10",
+        crash::cut_writes,
     ),
 ];
 
@@ -168,130 +172,6 @@ fn many_cycles(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// What a churn's writes must have left, checked against a store just opened.
-struct Ledger {
-    seed: u64,
-    next: u64,
-    model: Model,
-}
-
-impl Ledger {
-    fn new(bench: &Bench) -> Self {
-        Self { seed: bench.seed, next: 0, model: Model::new(bench.promises.atomic_batches) }
-    }
-
-    /// Takes note of so many acknowledged writes and one that may have been on its way.
-    fn wrote(&mut self, acknowledged: u64) -> Outcome {
-        for nth in self.next..self.next + acknowledged {
-            self.model.applied(&churn(self.seed, nth), &Ok(()), Trouble::NowOrNever)?;
-        }
-        self.next += acknowledged;
-        let lost = Error::Unavailable { backend: "worker", source: "the process is gone".into() };
-        self.model.applied(&churn(self.seed, self.next), &Err(lost), Trouble::NowOrNever)?;
-        self.next += 1;
-        Ok(())
-    }
-
-    fn compare(&mut self, store: &Handle) -> Outcome {
-        for name in ["a", "a/b", "a-b", "ab", "data/x.json", "refs/x"] {
-            let place = key("team", name);
-            self.model.got(&place, &store.get(&place), Trouble::Never)?;
-            self.model.statted(&place, &store.stat(&place), Trouble::Never)?;
-        }
-        let everything = space("team").everything();
-        for depth in [Depth::All, Depth::Children] {
-            let walked = store.walk(&everything, depth, 4)?;
-            self.model.walked(&everything, depth, &walked)?;
-        }
-        self.model.spaces(&store.namespaces(), Trouble::Never)
-    }
-
-    /// Opens the store, compares, and writes to it.
-    fn verify(&mut self, bench: &Bench, home: &Home) -> Outcome {
-        let store = bench.open(home)?;
-        self.compare(&store)?;
-        let steps = churn(self.seed, self.next);
-        let answer = store.apply(crate::worker::batch_of(&steps));
-        self.model.applied(&steps, &answer, Trouble::Never)?;
-        self.next += 1;
-        self.compare(&store)
-    }
-}
-
-fn ready(worker: &mut Worker) -> Outcome {
-    match worker.line() {
-        Some(line) if line == "ready" => Ok(()),
-        other => Err(Failure::new(format!("another process could not open the store: {other:?}"))),
-    }
-}
-
-fn killed(bench: &Bench) -> Outcome {
-    let home = bench.home();
-    let mut random = bench.random();
-    let mut ledger = Ledger::new(bench);
-    let rounds = bench.rounds(12);
-    let mut acknowledged_at_all = 0;
-    for round in 0..rounds {
-        let task = Task::Churn { seed: ledger.seed, from: ledger.next, exit: None };
-        let mut worker = Worker::start(bench, &home, task)?;
-        ready(&mut worker)?;
-        let mut acknowledged = 0;
-        for _ in 0..random.below(12) {
-            acknowledged += u64::from(worker.line().is_some_and(|line| line.starts_with("ack")));
-        }
-        std::thread::sleep(Duration::from_micros(random.next() % 2000));
-        worker.kill();
-        acknowledged += worker.drain();
-        acknowledged_at_all += acknowledged;
-        ledger.wrote(acknowledged)?;
-        let during = || format!("kill {round}, after {acknowledged} acknowledged writes");
-        ledger.verify(bench, &home).map_err(|f| f.during(during()))?;
-    }
-    if acknowledged_at_all < u64::from(rounds) {
-        return Err(Failure::inconclusive("hardly a write was acknowledged before the kills"));
-    }
-    Ok(())
-}
-
-fn killed_at_calls(bench: &Bench) -> Outcome {
-    for fault in [Fault::ExitBefore, Fault::ExitAfter] {
-        let home = bench.home();
-        let mut ledger = Ledger::new(bench);
-        for at in 0..u64::from(bench.rounds(5)) {
-            let task =
-                Task::Churn { seed: ledger.seed, from: ledger.next, exit: Some((at, fault)) };
-            let mut worker = Worker::start(bench, &home, task)?;
-            ready(&mut worker)?;
-            let acknowledged = worker.drain();
-            ensure!(
-                acknowledged == at,
-                "{acknowledged} writes were acknowledged before number {at} ended the process"
-            );
-            ledger.wrote(acknowledged)?;
-            ledger
-                .verify(bench, &home)
-                .map_err(|f| f.during(format!("{fault:?} at write {at}")))?;
-        }
-    }
-    Ok(())
-}
-
-fn killed_opening(bench: &Bench) -> Outcome {
-    let home = bench.home();
-    let mut random = bench.random();
-    let mut ledger = Ledger::new(bench);
-    for _ in 0..bench.rounds(3) {
-        for _ in 0..3 {
-            let mut worker = Worker::start(bench, &home, Task::Serve)?;
-            std::thread::sleep(Duration::from_micros(random.next() % 8000));
-            worker.kill();
-            worker.drain();
-        }
-        ledger.verify(bench, &home).map_err(|f| f.during("after kills while opening"))?;
-    }
-    Ok(())
-}
-
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -326,127 +206,6 @@ fn copied(bench: &Bench) -> Outcome {
     store.put(&key("team", "new"), "only in the copy")?;
     drop(store);
     bench.open(&home)?.holds_exactly(&space("team"), &all)
-}
-
-fn workers(bench: &Bench, home: &Home, count: usize) -> Result<Vec<Worker>, Failure> {
-    let mut workers = Vec::new();
-    for _ in 0..count {
-        let mut worker = Worker::start(bench, home, Task::Serve)?;
-        ready(&mut worker)?;
-        workers.push(worker);
-    }
-    Ok(workers)
-}
-
-fn processes(bench: &Bench) -> Outcome {
-    let home = bench.home();
-    let mut random = bench.random();
-    let workers = workers(bench, &home, 2)?;
-    let own = bench.open(&home)?;
-    let seats: Vec<std::sync::Mutex<Box<dyn Seat + Send>>> = workers
-        .into_iter()
-        .map(|worker| Box::new(worker) as Box<dyn Seat + Send>)
-        .chain([Box::new(Local::new(own.clone())) as Box<dyn Seat + Send>])
-        .map(std::sync::Mutex::new)
-        .collect();
-    let mut overlapped = 0;
-    let rounds = bench.rounds(20);
-    for round in 0..rounds {
-        for nth in 0..2 {
-            own.delete(&place(nth))?;
-        }
-        let recorder = Recorder::new();
-        let seed = random.next();
-        together(3, |nth| {
-            let mut seat = seats[nth].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            race(&recorder, &mut **seat, nth, 2, 10, &mut Random(seed ^ (nth as u64) << 40))
-        })?;
-        let said = recorder.judge(2).map_err(|f| f.during(format!("round {round}")))?;
-        overlapped += u32::from(said);
-    }
-    if overlapped * 4 < rounds {
-        return Err(Failure::inconclusive(format!(
-            "only {overlapped} of {rounds} races overlapped"
-        )));
-    }
-    Ok(())
-}
-
-fn process_counter(bench: &Bench) -> Outcome {
-    let home = bench.home();
-    let workers = workers(bench, &home, 3)?;
-    let seats: Vec<_> = workers.into_iter().map(std::sync::Mutex::new).collect();
-    let steps = bench.rounds(20);
-    together(3, |nth| {
-        let mut seat = seats[nth].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut done = 0;
-        for _ in 0..100_000 {
-            if done == steps {
-                return Ok(());
-            }
-            let (value, when) = match seat.read(0)? {
-                Answer::Value(Some(value)) => (value + 1, When::Seen),
-                Answer::Value(None) => (1, When::Absent),
-                _ => return Err(Failure::new("a read in another process failed")),
-            };
-            match seat.write(0, Some(value), when) {
-                Answer::Done => done += 1,
-                Answer::Conflict => {}
-                _ => return Err(Failure::new("a write in another process failed")),
-            }
-        }
-        Err(Failure::new("100,000 tries without an end"))
-    })?;
-    let expected = numbered(3 * steps);
-    bench.open(&home)?.holds(&place(0), Some(&expected))
-}
-
-fn second_process(bench: &Bench) -> Outcome {
-    let (home, store) = bench.fresh()?;
-    store.put(&place(0), numbered(1))?;
-    let mut worker = Worker::start(bench, &home, Task::Serve)?;
-    match worker.line() {
-        Some(line) if line.starts_with("refused ") => {
-            ensure!(line.len() > "refused ".len(), "a second process is refused without a word");
-        }
-        Some(line) if line == "ready" => {
-            let seen = worker.read(0)?;
-            ensure!(
-                seen == Answer::Value(None),
-                "a second process sees {seen:?}: the store is shared, though it does not promise to be"
-            );
-            ensure!(
-                worker.write(1, Some(2), When::Always) == Answer::Done,
-                "a second process cannot write"
-            );
-            store.holds(&place(1), None)?;
-        }
-        other => return Err(Failure::new(format!("a second process said {other:?}"))),
-    }
-    store.holds(&place(0), Some(&numbered(1)))
-}
-
-fn survivor_goes_on(bench: &Bench) -> Outcome {
-    let (home, store) = bench.fresh()?;
-    let mut random = bench.random();
-    let mut ledger = Ledger::new(bench);
-    for round in 0..bench.rounds(5) {
-        let task = Task::Churn { seed: ledger.seed, from: ledger.next, exit: None };
-        let mut worker = Worker::start(bench, &home, task)?;
-        ready(&mut worker)?;
-        let first = worker.line().is_some();
-        std::thread::sleep(Duration::from_micros(random.next() % 2000));
-        worker.kill();
-        ledger.wrote(u64::from(first) + worker.drain())?;
-        ledger
-            .compare(&store)
-            .map_err(|f| f.during(format!("kill {round}, seen by the survivor")))?;
-        let steps = churn(ledger.seed, ledger.next);
-        let answer = store.apply(crate::worker::batch_of(&steps));
-        ledger.model.applied(&steps, &answer, Trouble::Never)?;
-        ledger.next += 1;
-    }
-    Ok(())
 }
 
 fn deletions_survive(bench: &Bench) -> Outcome {

@@ -49,6 +49,8 @@ pub(crate) enum Flaw {
     SeesOwnOnly,
     /// Goes on counting versions from the highest that is in use when it is opened.
     CountsInUse,
+    /// Writes on behind what a crash left of a record.
+    KeepsTail,
     /// Does not compare what it reads with its sum.
     NoSum,
 }
@@ -199,7 +201,7 @@ impl Inner {
             self.read_to += (rest.len() - behind.len()) as u64;
             rest = behind;
         }
-        if !rest.is_empty() && flaw != Flaw::NoLock {
+        if !rest.is_empty() && flaw != Flaw::NoLock && flaw != Flaw::KeepsTail {
             self.file.set_len(self.read_to)?;
         }
         Ok(())

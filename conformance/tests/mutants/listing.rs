@@ -4,7 +4,8 @@ use larder::key::{Key, Namespace};
 use larder::storage::{Cursor, Depth, Entry, List, Page};
 
 use crate::names::{place, shows, sort};
-use crate::store::{Broken, gap};
+use crate::handle::Broken;
+use crate::state::gap;
 use crate::table::Bug;
 
 #[derive(Clone, PartialEq)]

@@ -4,11 +4,13 @@
 
 mod drips;
 mod eager;
+mod handle;
 #[path = "../journal_store/mod.rs"]
 mod journal_store;
 mod layers;
 mod listing;
 mod names;
+mod state;
 mod store;
 mod table;
 
@@ -28,7 +30,8 @@ use drips::Drips;
 use eager::Eager;
 use journal_store::{Flaw, Journal};
 use layers::{LAYERS, SloppyLayer};
-use store::{Broken, Core};
+use handle::Broken;
+use state::Core;
 use table::{BUGS, Bug};
 
 const SEEDS: [u64; 3] = [0, 1, 20_261_122];
@@ -63,14 +66,14 @@ impl Subject for Mutant {
             _ => home.to_owned(),
         };
         if self.bug == Bug::OpenRace {
-            store::gap(20);
+            state::gap(20);
         }
         let apart = match self.bug {
             Bug::HandlesApart => true,
             Bug::OpenRace => {
                 static OPENING: AtomicUsize = AtomicUsize::new(0);
                 let others = OPENING.fetch_add(1, Ordering::SeqCst);
-                store::gap(30);
+                state::gap(30);
                 OPENING.fetch_sub(1, Ordering::SeqCst);
                 others > 0
             }
@@ -130,6 +133,7 @@ const FLAWS: &[(Flaw, &str, &str, &str)] = &[
         "versions are counted from the highest in use when opened",
     ),
     (Flaw::NoSum, "NoSum", "F-11", "damaged values are given as they are"),
+    (Flaw::KeepsTail, "KeepsTail", "X-15", "what a crash left of a write is written behind"),
     (Flaw::FoldsInFile, "FoldsInFile", "X-13", "names are folded in the file"),
 ];
 

@@ -43,6 +43,7 @@ pub(crate) fn place(bug: Bug, key: &Key) -> String {
         Bug::NumberFold => {
             segments(path, |s| s.parse::<f64>().map_or_else(|_| s.into(), |n| n.to_string()))
         }
+        Bug::SidecarsMixed if path.ends_with(".metadata") => path.replace(".metadata", ".config"),
         Bug::BackslashToSlash => path.replace('\\', "/"),
         Bug::SlashToDash => path.replace('/', "-"),
         Bug::LookAlikes => path.replace('а', "a").replace('о', "o"),

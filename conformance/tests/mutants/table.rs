@@ -208,6 +208,9 @@ bugs! {
     VersionLater "C-16" "value and version are read one after the other",
     EmptyingStale "C-17" "a listing shows keys that others deleted a moment ago",
     NamespaceGap "C-18" "a namespace is not listed while it is written",
+    GuardBeforeLock "C-08" "guards are looked at under a lock that is taken anew to write",
+    StatTwoLocks "C-16" "stat reads version and size one after the other",
+    StaleBriefly "K-15" "another handle's writes are not seen for 50 microseconds",
     ReferenceRace "C-19" "guards are compared before the steps and not again",
     LockHeldOnDrop "F-02" "a dropped write keeps its lock",
     LockHeldByRead "F-03" "a dropped read keeps its lock",
@@ -235,6 +238,7 @@ bugs! {
     PromisesChange "P-04" "promises change with the first write",
     DebugShows "P-05" "printing the store prints its values",
     DropClears "P-06" "dropping a handle empties the store",
+    PromisesTooLittle "P-07" "batches are atomic, but not promised to be",
     HandlesApart "P-02" "each handle is a store of its own",
     // Sensitivity
     Flaky "M-01" "one read in 300 misses",
@@ -242,5 +246,6 @@ bugs! {
     ThirdOverwriteLost "M-01" "every third overwrite of a key is lost",
     ReopenKeeps "M-04" "what should be lost with the last handle is there again",
     TwoHandlesLastByte "M-03" "a value read through another handle lacks its last byte when it was overwritten",
+    SidecarsMixed "M-05" "what describes an entry is read as what is said of its file",
     InterleavedLost "M-02" "a write right after one of the same path in another namespace is lost",
 }
