@@ -26,6 +26,7 @@
 //!     between any two system calls, a full disk, a cut write. What was not acknowledged leaves the
 //!     store readable.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -232,13 +233,18 @@ impl Change {
 pub struct Batch {
     namespace: Namespace,
     steps: Vec<Vec<Change>>,
+    /// The keys of the current step, once it is large.
+    taken: HashSet<Key>,
 }
+
+/// Steps of so many changes are looked through for a key; larger ones get an index.
+const SMALL_STEP: usize = 32;
 
 impl Batch {
     /// A batch without changes.
     #[must_use]
     pub fn new(namespace: &Namespace) -> Self {
-        Self { namespace: namespace.clone(), steps: vec![Vec::new()] }
+        Self { namespace: namespace.clone(), steps: vec![Vec::new()], taken: HashSet::new() }
     }
 
     /// Creates or replaces a value in the current step.
@@ -272,6 +278,7 @@ impl Batch {
     pub fn then(&mut self) {
         if self.steps.last().is_some_and(|step| !step.is_empty()) {
             self.steps.push(Vec::new());
+            self.taken.clear();
         }
     }
 
@@ -329,11 +336,16 @@ impl Batch {
             self.steps.push(Vec::new());
         }
         if let Some(step) = self.steps.last_mut() {
-            assert!(
-                step.iter().all(|other| other.key() != change.key()),
-                "planner bug: one step changes {:?} twice",
-                change.key()
-            );
+            let key = change.key();
+            let is_new = if step.len() < SMALL_STEP {
+                step.iter().all(|other| other.key() != key)
+            } else {
+                if self.taken.is_empty() {
+                    self.taken.extend(step.iter().map(|other| other.key().clone()));
+                }
+                self.taken.insert(key.clone())
+            };
+            assert!(is_new, "planner bug: one step changes {key:?} twice");
             step.push(change);
         }
     }
@@ -481,3 +493,6 @@ impl<S: Storage + ?Sized> StorageExt for S {}
 
 /// Entries a page when the caller wants all of them: what S3 gives at most.
 const PAGE: NonZeroUsize = NonZeroUsize::new(1000).expect("1000 is not zero");
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,10 @@
 //! same seed makes the same plan, though not the same interleaving. `inconclusive` means that the run
 //! was too poor to tell, which is a failure of the run.
 //!
+//! Races count how many calls began while another was under way, one of the two being a write, and are
+//! run again until enough of them did. On a machine too busy for that the check is listed as not
+//! checked, with the count: that calls came one after the other is no fault of the store, and no pass.
+//!
 //! # Time and memory
 //!
 //! `LARDER_CONFORMANCE_CASES` (default 64) scales everything: programs, races, kills.
@@ -110,6 +114,11 @@
 //! one must be found by the check named for it, with three seeds, at the default case count, and
 //! nothing may be found in the stores without a bug. The checks of servers are held to servers with
 //! planted bugs in the same way, in `tests/lane` of the service.
+//!
+//! One check has no such store, K-17 (a value once read does not change when its key does). Values are
+//! [`bytes::Bytes`], which nobody can change who only has them: a store that overwrote what it gave
+//! away would need `unsafe`, its own or that of a file mapped into memory. Stores with such a map exist,
+//! so the check stays. `MUTANTS.md` tells of changes to the code of the checks themselves.
 //!
 //! # The properties
 //!

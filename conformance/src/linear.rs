@@ -96,7 +96,7 @@ pub enum Verdict {
 }
 
 /// The most sets of calls a search looks at.
-const BUDGET: usize = 2_000_000;
+const BUDGET: usize = if cfg!(test) { 20_000 } else { 2_000_000 };
 
 /// Looks for an order of the calls on one key, which held `initial` before all of them.
 #[must_use]
@@ -237,84 +237,4 @@ pub fn draw(history: &[Event]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Answer, Call, Event, Guard, Verdict, check, step};
-    use crate::bench::Random;
-
-    /// Tries every order of every choice of the calls of unknown outcome.
-    fn brute(state: Option<u32>, left: &[Event]) -> bool {
-        if left.iter().all(|event| event.answer == Answer::Unknown) {
-            return true;
-        }
-        (0..left.len()).any(|nth| {
-            let event = left[nth];
-            let before = |other: &Event| other.answer != Answer::Unknown && other.end < event.start;
-            if left.iter().any(before) {
-                return false;
-            }
-            let (after, answer) = step(state, event.call);
-            let rest = [&left[..nth], &left[nth + 1..]].concat();
-            (event.answer == Answer::Unknown || event.answer == answer) && brute(after, &rest)
-        })
-    }
-
-    /// A history of up to five calls, mostly plausible.
-    fn history(random: &mut Random) -> Vec<Event> {
-        let mut clock: Vec<u64> = (0..10).collect();
-        for at in (1..clock.len()).rev() {
-            clock.swap(at, random.below(at + 1));
-        }
-        let guard = |random: &mut Random| match random.below(4) {
-            0 => Guard::Absent,
-            1 => Guard::Is(random.below(3) as u32),
-            _ => Guard::Any,
-        };
-        (0..1 + random.below(5))
-            .map(|nth| {
-                let call = match random.below(3) {
-                    0 => Call::Read,
-                    1 => Call::Put(nth as u32, guard(random)),
-                    _ => Call::Delete(guard(random)),
-                };
-                let answer = match (call, random.below(6)) {
-                    (_, 0) => Answer::Unknown,
-                    (Call::Read, n) if n < 3 => Answer::Value(None),
-                    (Call::Read, _) => Answer::Value(Some(random.below(5) as u32)),
-                    (_, 1) => Answer::Conflict,
-                    _ => Answer::Done,
-                };
-                let (one, two) = (clock[2 * nth], clock[2 * nth + 1]);
-                Event { thread: nth as u32, call, answer, start: one.min(two), end: one.max(two) }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_search_agrees_with_trying_every_order() {
-        let mut random = Random(1);
-        let mut verdicts = [0_u32; 2];
-        for _ in 0..60_000 {
-            let history = history(&mut random);
-            let relevant: Vec<_> = history
-                .iter()
-                .filter(|event| event.call != Call::Read || event.answer != Answer::Unknown)
-                .copied()
-                .collect();
-            let expected = brute(None, &relevant);
-            let found = check(None, &history);
-            assert_eq!(found == Verdict::Linearizable, expected, "{history:?}");
-            if let Verdict::Violation(small) = found {
-                let relevant: Vec<_> = small
-                    .into_iter()
-                    .filter(|event| event.call != Call::Read || event.answer != Answer::Unknown)
-                    .collect();
-                assert!(
-                    !brute(None, &relevant),
-                    "shrunk to what has an order: {relevant:?} of {history:?}"
-                );
-            }
-            verdicts[usize::from(expected)] += 1;
-        }
-        assert!(verdicts.iter().all(|count| *count > 5_000), "poor histories: {verdicts:?}");
-    }
-}
+mod tests;

@@ -5,7 +5,12 @@
 //! version may match again when the value is the same again) there are several, every later answer
 //! must fit at least one of them, and those it does not fit are dropped. No world left is a violation.
 
-use std::collections::{BTreeMap, HashMap};
+mod listing;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder::key::{Key, Namespace, Prefix};
@@ -15,9 +20,8 @@ use crate::bench::{show, show_key};
 use crate::check::Outcome;
 use crate::ensure;
 use crate::report::{Failure, chain};
-
-/// How many worlds are followed before a run is called inconclusive.
-const MOST_WORLDS: usize = 4096;
+use listing::{Item, fits};
+use world::{Answer, World, dedup, land};
 
 /// What may be so.
 #[derive(Debug, Clone)]
@@ -26,16 +30,6 @@ pub(crate) struct Model {
     /// Every version a key was seen at, and the value it stood for.
     seen: HashMap<Key, Vec<(Version, Bytes)>>,
     atomic: bool,
-}
-
-/// One state the store may be in.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct World {
-    objects: BTreeMap<Key, Bytes>,
-    /// The versions known of values that were not written since.
-    versions: HashMap<Key, Version>,
-    /// Writes that may still take effect.
-    pending: Vec<Vec<Vec<Change>>>,
 }
 
 /// A change whose expectation is worked out.
@@ -69,34 +63,6 @@ pub(crate) enum Trouble {
     NowOrNever,
     /// It may happen later as well, since its call was dropped.
     Later,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Holds {
-    Yes,
-    No,
-    Maybe,
-}
-
-enum Answer {
-    Done,
-    Conflict(Vec<Key>),
-}
-
-/// One line of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
-    Entry(Key, u64),
-    Folder(Prefix),
-}
-
-impl Item {
-    fn text(&self) -> &str {
-        match self {
-            Self::Entry(key, _) => key.as_str(),
-            Self::Folder(folder) => folder.as_str(),
-        }
-    }
 }
 
 impl Model {
@@ -350,237 +316,6 @@ impl Model {
     }
 }
 
-/// Adds every world that pending writes may make of these before the next call: whole batches where
-/// they are atomic, else one change after the other, around whatever was called since.
-fn land(worlds: &mut Vec<World>, atomic: bool) -> Outcome {
-    let mut at = 0;
-    while at < worlds.len() {
-        for nth in 0..worlds[at].pending.len() {
-            for world in worlds[at].landings(nth, atomic)? {
-                if !worlds.contains(&world) {
-                    worlds.push(world);
-                }
-            }
-        }
-        at += 1;
-        enough(worlds)?;
-    }
-    Ok(())
-}
-
-fn enough(worlds: &[World]) -> Outcome {
-    if worlds.len() > MOST_WORLDS {
-        return Err(Failure::inconclusive("too many writes of unknown outcome"));
-    }
-    Ok(())
-}
-
-fn dedup(worlds: &mut Vec<World>) -> Outcome {
-    if worlds.len() > 1 {
-        let mut kept: Vec<World> = Vec::with_capacity(worlds.len());
-        for world in worlds.drain(..) {
-            if !kept.contains(&world) {
-                kept.push(world);
-            }
-        }
-        *worlds = kept;
-    }
-    enough(worlds)
-}
-
 fn unexpected(call: &str, key: &Key, error: &Error) -> Failure {
     Failure::new(format!("{call} {} failed: {}", show_key(key), chain(error)))
-}
-
-impl Answer {
-    fn show(&self) -> String {
-        match self {
-            Self::Done => "succeeded".into(),
-            Self::Conflict(keys) => {
-                let keys: Vec<_> = keys.iter().map(show_key).collect();
-                format!("conflicted on {}", keys.join(" or "))
-            }
-        }
-    }
-}
-
-impl World {
-    /// Where a batch may lead: the worlds it may leave behind, for each answer it may give.
-    fn outcomes(
-        &self,
-        steps: &[Vec<Change>],
-        atomic: bool,
-    ) -> Result<Vec<(Vec<Self>, Answer)>, Failure> {
-        let mut reached = vec![self.clone()];
-        // The worlds a conflict may leave: nothing done, or whole steps before the failing one.
-        let mut left = reached.clone();
-        let mut outcomes = Vec::new();
-        for (nth, step) in steps.iter().enumerate() {
-            if nth > 0 && !atomic {
-                // Writes that were dropped may land between two steps.
-                land(&mut reached, atomic)?;
-                left.extend(reached.iter().cloned());
-            }
-            let mut next = Vec::new();
-            for world in reached {
-                let failing = |holds: Holds| {
-                    let changes = step.iter().filter(|change| world.holds(change) == holds);
-                    changes.map(|change| change.key.clone()).collect::<Vec<_>>()
-                };
-                let (no, maybe) = (failing(Holds::No), failing(Holds::Maybe));
-                let failed = !no.is_empty();
-                if failed || !maybe.is_empty() {
-                    let keys = no.into_iter().chain(maybe).collect();
-                    outcomes.push((left.clone(), Answer::Conflict(keys)));
-                }
-                if !failed {
-                    let mut world = world;
-                    step.iter().for_each(|change| world.carry_out(change));
-                    next.push(world);
-                }
-            }
-            reached = next;
-        }
-        if !reached.is_empty() {
-            outcomes.push((reached, Answer::Done));
-        }
-        Ok(outcomes)
-    }
-
-    /// This world, with a write that may still take effect.
-    fn awaiting(&self, steps: &[Vec<Change>]) -> Self {
-        let mut world = self.clone();
-        let steps: Vec<_> = steps.iter().filter(|step| !step.is_empty()).cloned().collect();
-        if !steps.is_empty() {
-            world.pending.push(steps);
-        }
-        world
-    }
-
-    /// The worlds after the next thing that a pending write does, if it can do any.
-    fn landings(&self, nth: usize, atomic: bool) -> Result<Vec<Self>, Failure> {
-        let mut rest = self.clone();
-        let mut steps = rest.pending.remove(nth);
-        if atomic {
-            let outcomes = rest.outcomes(&steps, atomic)?;
-            return Ok(outcomes.into_iter().flat_map(|(worlds, _)| worlds).collect());
-        }
-        let step = steps.remove(0);
-        // An expectation that fails ends the write.
-        if step.iter().any(|change| self.holds(change) == Holds::No) {
-            return Ok(vec![rest]);
-        }
-        let next = (0..step.len()).map(|chosen| {
-            let mut world = rest.clone();
-            let mut left = step.clone();
-            world.carry_out(&left.remove(chosen));
-            let left = std::iter::once(left).chain(steps.iter().cloned()).collect::<Vec<_>>();
-            world.awaiting(&left)
-        });
-        Ok(next.collect())
-    }
-
-    /// What trouble other than a conflict may leave of a batch: some steps, the last in part.
-    fn partial(&self, steps: &[Vec<Change>], atomic: bool) -> Vec<Self> {
-        let mut left = vec![self.clone()];
-        if atomic {
-            return left;
-        }
-        let mut reached = self.clone();
-        for step in steps {
-            if step.iter().any(|change| reached.holds(change) == Holds::No) {
-                break;
-            }
-            // Every subset of the step; steps of more than eight changes are cut in order only.
-            let subsets = if step.len() <= 8 { 1_u32 << step.len() } else { 0 };
-            for chosen in 0..subsets {
-                let mut world = reached.clone();
-                let taken = step.iter().enumerate().filter(|(nth, _)| chosen >> nth & 1 == 1);
-                taken.for_each(|(_, change)| world.carry_out(change));
-                left.push(world);
-            }
-            step.iter().for_each(|change| reached.carry_out(change));
-            left.push(reached.clone());
-        }
-        left
-    }
-
-    fn holds(&self, change: &Change) -> Holds {
-        let current = self.objects.get(&change.key);
-        let sure = |held: bool| if held { Holds::Yes } else { Holds::No };
-        match &change.wants {
-            Wants::Anything => Holds::Yes,
-            Wants::Absence => sure(current.is_none()),
-            Wants::At { version, bytes, own } => {
-                let Some(current) = current else { return Holds::No };
-                let known = self.versions.get(&change.key).filter(|_| *own);
-                if known == Some(version) {
-                    Holds::Yes
-                } else if bytes.as_ref() == Some(current) {
-                    // Versions may be made from the value, so the same value may match again.
-                    Holds::Maybe
-                } else {
-                    Holds::No
-                }
-            }
-        }
-    }
-
-    fn carry_out(&mut self, change: &Change) {
-        self.versions.remove(&change.key);
-        match &change.value {
-            Some(value) => self.objects.insert(change.key.clone(), value.clone()),
-            None => self.objects.remove(&change.key),
-        };
-    }
-
-    /// What is left to list behind a cursor, in order.
-    fn listing(&self, prefix: &Prefix, depth: Depth, after: Option<&Cursor>) -> Vec<Item> {
-        let mut items: Vec<Item> = Vec::new();
-        for (key, value) in &self.objects {
-            if !prefix.contains(key) || after.is_some_and(|after| after.passed(key)) {
-                continue;
-            }
-            let folder = match depth {
-                Depth::All => None,
-                Depth::Children => prefix.child_towards(key),
-            };
-            match folder {
-                Some(folder) => {
-                    let item = Item::Folder(folder);
-                    if items.last() != Some(&item) {
-                        items.push(item);
-                    }
-                }
-                None => items.push(Item::Entry(key.clone(), value.len() as u64)),
-            }
-        }
-        items
-    }
-
-    fn namespaces(&self) -> Vec<Namespace> {
-        let firsts = self.objects.keys().filter_map(|key| key.as_str().split('/').next());
-        let mut found: Vec<_> = firsts.filter_map(Namespace::parse).collect();
-        found.sort();
-        found.dedup();
-        found
-    }
-}
-
-/// Whether a page may be an answer where these items were left: a beginning of them, with a cursor
-/// behind which exactly the others lie, or all of them.
-fn fits(page: &Page, expected: &[Item], behind: impl FnOnce(&Cursor) -> Vec<Item>) -> bool {
-    let entries = page.entries.iter().map(|entry| Item::Entry(entry.key.clone(), entry.size));
-    let folders = page.folders.iter().map(|folder| Item::Folder(folder.clone()));
-    let mut items: Vec<_> = entries.chain(folders).collect();
-    // Only the merge of the two kinds; the order of each is checked as given.
-    items.sort_by(|one, two| one.text().cmp(two.text()));
-    let ordered = page.entries.is_sorted_by(|one, two| one.key < two.key)
-        && page.folders.is_sorted_by(|one, two| one < two);
-    let Some(rest) = expected.strip_prefix(&*items) else { return false };
-    ordered
-        && match &page.next {
-            None => rest.is_empty(),
-            Some(next) => behind(next) == rest,
-        }
 }

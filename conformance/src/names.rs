@@ -272,8 +272,8 @@ impl Relations {
         note(&mut self.order, a == Some(&b'/') && b.is_some_and(|&b| below_slash(b)));
     }
 
-    /// The relations that did not come up at all.
-    pub(crate) fn missing(&self, several_namespaces: bool) -> Vec<&'static str> {
+    /// The relations that came up in fewer than so many pairs.
+    pub(crate) fn missing(&self, several_namespaces: bool, fewest: u32) -> Vec<&'static str> {
         let inside = [
             ("a path that is the folder of another", self.path_prefix),
             ("a name that is the beginning of another", self.string_prefix),
@@ -289,6 +289,11 @@ impl Relations {
             ("one text split in two ways", self.split_elsewhere),
         ];
         let across = across.into_iter().filter(|_| several_namespaces);
-        inside.into_iter().chain(across).filter(|(_, n)| *n == 0).map(|(name, _)| name).collect()
+        inside
+            .into_iter()
+            .chain(across)
+            .filter(|(_, n)| *n < fewest)
+            .map(|(name, _)| name)
+            .collect()
     }
 }

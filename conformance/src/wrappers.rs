@@ -1,7 +1,7 @@
 //! Small wrappers around a store: what authors of wrappers start from, and what shows that the
 //! battery holds through layers.
 
-mod within;
+mod apart;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use larder::key::{Key, Namespace};
 use larder::storage::{Batch, Error, Expect, List, Object, Page, Promises, Result, Stat, Storage};
 
-pub use within::Within;
+pub use apart::{Apart, LongNames};
 
 /// Counts calls and failures.
 #[derive(Debug)]

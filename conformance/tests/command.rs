@@ -163,10 +163,10 @@ fn a_store_of_the_variables_is_named() {
 
 #[test]
 fn a_run_that_checked_nothing_did_not_run() {
-    let (code, _, said) = ran(&["run", "--store", "memory:", "X-99"]);
+    let (code, _, said) = ran(&["run", "--store", "memory", "X-99"]);
     assert_eq!(code, Some(2), "{said}");
     // A memory store does not survive a restart, so it is not asked.
-    let (code, out, said) = ran(&["run", "--store", "memory:", "X-04"]);
+    let (code, out, said) = ran(&["run", "--store", "memory", "X-04"]);
     assert_eq!(code, Some(2), "{out}{said}");
     assert!(said.contains("nothing was checked") && out.contains("not checked:"), "{out}{said}");
 }
@@ -176,7 +176,7 @@ fn usage_says_what_goes_together() {
     let (code, out, _) = ran(&["run", "--list"]);
     assert_eq!(code, Some(0));
     assert!(out.contains("\nK-01 ") && out.contains("\nH-01 "), "{out}");
-    let (code, _, said) = ran(&["run", "--store", "memory:", "--api-key", "x"]);
+    let (code, _, said) = ran(&["run", "--store", "memory", "--api-key", "x"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--http"), "{said}");
     assert_eq!(ran(&["run", "K-01"]).0, Some(2));
@@ -184,14 +184,14 @@ fn usage_says_what_goes_together() {
 
 #[test]
 fn a_report_on_standard_output_stands_alone() {
-    let (code, out, said) = ran(&["run", "--store", "memory:", "K-01", "--report", "json=-"]);
+    let (code, out, said) = ran(&["run", "--store", "memory", "K-01", "--report", "json=-"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(out.starts_with(['{', '[']) && out.trim_end().ends_with(['}', ']']), "{out}");
     assert!(said.contains("1 hold"), "{said}");
     let folder = Folder::new();
     let nowhere = folder.at("nowhere/page.html").display().to_string();
     let report = format!("html={nowhere}");
-    let (code, out, said) = ran(&["run", "--store", "memory:", "K-01", "--report", &report]);
+    let (code, out, said) = ran(&["run", "--store", "memory", "K-01", "--report", &report]);
     assert_eq!(code, Some(2));
     // Before the run: nothing of it is told.
     assert!(out.is_empty() && !said.contains("K-01"), "{out}{said}");

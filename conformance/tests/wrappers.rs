@@ -1,12 +1,12 @@
 //! Wrappers around the memory store, held to the contract, with faults planted below them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use larder::key::{MAX_KEY_BYTES, Namespace};
+use larder::key::MAX_KEY_BYTES;
 use larder::storage::memory::Memory;
 use larder_conformance::faulty::Faulty;
-use larder_conformance::wrappers::{Counted, ReadOnly, Retried, Split, Within};
+use larder_conformance::wrappers::{Apart, Counted, LongNames, ReadOnly, Retried, Split};
 use larder_conformance::{InProcess, Limits, Opened, Storage, Subject};
 
 /// Puts a wrapper around a store.
@@ -49,17 +49,20 @@ impl Subject for Wrapped {
     }
 }
 
-/// Everything in a namespace of one store.
-fn within(store: Arc<dyn Storage>) -> Arc<dyn Storage> {
-    let space = Namespace::clean("tenant").expect("a clean name");
-    Arc::new(Within::new(store, space))
+/// What stands in front of the names below.
+const TENANT: &str = "tenant";
+
+/// One of several stores in one.
+fn apart(store: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    static LONG: LazyLock<Arc<LongNames>> = LazyLock::new(Arc::default);
+    Arc::new(Apart::new(store, TENANT, Arc::clone(&LONG)))
 }
 
 larder_conformance::main!(
     Wrapped {
         same_names: false,
-        limits: Limits { key_bytes: MAX_KEY_BYTES - "tenant/".len(), ..Limits::default() },
-        ..Wrapped::new("within", within)
+        limits: Limits { key_bytes: MAX_KEY_BYTES - 2 * TENANT.len(), ..Limits::default() },
+        ..Wrapped::new("apart", apart)
     },
     Wrapped::new("faults-off", |store| Arc::new(Faulty::over(store))),
     Wrapped::new("counted", |store| Arc::new(Counted::over(store))),

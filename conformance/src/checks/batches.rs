@@ -1,13 +1,13 @@
 //! Batches: steps in order, all or as much as is promised, and nothing behind a failed expectation.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+mod readers;
 
 use bytes::Bytes;
 use larder::key::Key;
-use larder::storage::{Batch, Change, Error, Expect, Result};
+use larder::storage::{Batch, Change, Error, Expect};
 
 use super::{check, only};
-use crate::bench::{Bench, Handle, conflict_on, key, space};
+use crate::bench::{Bench, conflict_on, key, space};
 use crate::check::{Check, Needs, Outcome};
 use crate::ensure;
 use crate::report::Failure;
@@ -59,13 +59,13 @@ pub(super) const CHECKS: &[Check] = &[
         "B-10",
         "No reader sees some of a step of an atomic batch without the rest, by listing",
         "Promises::atomic_batches",
-        readers_see_all,
+        readers::readers_see_all,
     ),
     check(
         "B-11",
         "Readers see steps in order: never a later one without an earlier one",
         "sentence 3",
-        readers_see_order,
+        readers::readers_see_order,
     ),
     check(
         "B-12",
@@ -321,112 +321,6 @@ fn sizes(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// Writes one round after the other while readers look; each look must satisfy `sane`.
-fn watched(
-    bench: &Bench,
-    rounds: u32,
-    write: impl Fn(&Handle, u32) -> Result<()> + Sync,
-    look: impl Fn(&Handle) -> Outcome + Sync,
-) -> Outcome {
-    let (home, writer) = bench.fresh()?;
-    let readers = [bench.open(&home)?, writer.clone()];
-    let done = AtomicBool::new(false);
-    let looks = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        let watching: Vec<_> = readers
-            .iter()
-            .map(|reader| {
-                scope.spawn(|| -> Outcome {
-                    while !done.load(Ordering::Acquire) {
-                        look(reader)?;
-                        looks.fetch_add(1, Ordering::Relaxed);
-                        std::thread::yield_now();
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        let mut outcome = Ok(());
-        let mut round = 0;
-        // Goes on until the readers had a fair chance to see something.
-        while round < rounds || (looks.load(Ordering::Relaxed) < rounds && round < rounds * 50) {
-            outcome = write(&writer, round).map_err(Failure::from);
-            if outcome.is_err() {
-                break;
-            }
-            round += 1;
-            if watching.iter().any(std::thread::ScopedJoinHandle::is_finished) {
-                break;
-            }
-        }
-        done.store(true, Ordering::Release);
-        for watcher in watching {
-            outcome = outcome
-                .and(watcher.join().unwrap_or_else(|_| Err(Failure::new("a reader panicked"))));
-        }
-        outcome
-    })
-}
-
-fn readers_see_all(bench: &Bench) -> Outcome {
-    let namespace = space("team");
-    let write = |store: &Handle, round: u32| {
-        let mut batch = Batch::new(&namespace);
-        for n in 0..6 {
-            if n == 3 {
-                batch.then();
-            }
-            let place = key("team", &format!("k{n}"));
-            if round.is_multiple_of(2) { batch.put(place, "v") } else { batch.delete(place) }
-        }
-        store.apply(batch)
-    };
-    watched(bench, bench.rounds(300), write, |store| {
-        // One page is one look at the store, if pages of this size are not cut by it.
-        let limit = std::num::NonZeroUsize::new(1000).unwrap_or(std::num::NonZeroUsize::MIN);
-        let query = larder::storage::List {
-            prefix: space("team").everything(),
-            depth: larder::storage::Depth::All,
-            after: None,
-            limit,
-        };
-        let seen = store.list(query)?.entries.len();
-        ensure!(seen == 0 || seen == 6, "a reader saw {seen} of the 6 keys that one batch writes");
-        Ok(())
-    })
-}
-
-fn readers_see_order(bench: &Bench) -> Outcome {
-    let write = |store: &Handle, round: u32| {
-        let mut batch = Batch::new(&space("team"));
-        for path in ["content", "by-id", "by-hash"] {
-            batch.then();
-            batch.put(key("team", path), round.to_be_bytes().to_vec());
-        }
-        store.apply(batch)
-    };
-    let round_of = |store: &Handle, path: &str| -> std::result::Result<i64, Failure> {
-        let value = store.read(&key("team", path))?;
-        let bytes = value.as_deref().map(<[u8; 4]>::try_from);
-        match bytes {
-            None => Ok(-1),
-            Some(Ok(bytes)) => Ok(i64::from(u32::from_be_bytes(bytes))),
-            Some(Err(_)) => Err(Failure::new(format!("{path} holds a part: {value:?}"))),
-        }
-    };
-    watched(bench, bench.rounds(300), write, |store| {
-        // Read in the reverse order, so that whatever was seen first must still be seen.
-        let last = round_of(store, "by-hash")?;
-        let middle = round_of(store, "by-id")?;
-        let first = round_of(store, "content")?;
-        ensure!(
-            last <= middle && middle <= first,
-            "a reader saw the third step of round {last}, then the second of {middle}, then the first of {first}"
-        );
-        Ok(())
-    })
-}
-
 fn key_and_below(bench: &Bench) -> Outcome {
     let (_home, store) = bench.fresh()?;
     store.apply(batch(&[&[put("a", "1"), put("a/b", "2"), put("a/b/c", "3")]]))?;
@@ -459,7 +353,7 @@ fn guards_hold(bench: &Bench) -> Outcome {
     for path in ["a", "b", "c"] {
         store.put(&key("team", path), "old")?;
     }
-    let at = |path: &str| -> std::result::Result<Expect, Failure> {
+    let at = |path: &str| -> Result<Expect, Failure> {
         Ok(Expect::At(store.version(&key("team", path))?))
     };
     let changes = [

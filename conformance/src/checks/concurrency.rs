@@ -19,7 +19,12 @@ pub(super) const CHECKS: &[Check] = &[
         "sentence 2",
         handles::distinct_keys,
     ),
-    check("C-02", "Writers of one key leave one of their values, whole", "sentence 1", values::one_key),
+    check(
+        "C-02",
+        "Writers of one key leave one of their values, whole",
+        "sentence 1",
+        values::one_key,
+    ),
     check(
         "C-03",
         "Readers during overwrites see a whole value, old or new",
@@ -75,7 +80,12 @@ pub(super) const CHECKS: &[Check] = &[
         beside::listing_beside_writers,
     ),
     check("C-12", "Sixty-four tasks on one thread all finish", "Storage", handles::one_thread),
-    check("C-13", "Sixteen handles opened at once are one store", "Subject::open", handles::opened_at_once),
+    check(
+        "C-13",
+        "Sixteen handles opened at once are one store",
+        "Subject::open",
+        handles::opened_at_once,
+    ),
     check(
         "C-14",
         "Batches that cross on the same keys finish, and one of them wins",

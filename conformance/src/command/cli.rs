@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   larder-conformance run --http http://127.0.0.1:8080 --api-key secret
   larder-conformance run --store disk:/var/lib/larder --report html=report.html,junit=junit.xml
-  larder-conformance run --store memory: N-02 concurrency
+  larder-conformance run --store memory N-02 concurrency
   larder-conformance run --http http://127.0.0.1:8080 --list
 
 Everything happens in namespaces made up for the run, which are cleared in the end, after failures,
@@ -47,7 +47,7 @@ pub(super) enum Command {
 /// What is judged, or cleared.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// A store: memory:, disk:/path (or file:///path), sqlite:/path, zip:/path, s3:bucket, or
+    /// A store: disk:FOLDER, sqlite:FILE, zip:FILE, s3:BUCKET, s3:BUCKET/PREFIX, memory, or
     /// `env` for what the service's own variables say.
     #[arg(long, value_name = "URL", conflicts_with = "http")]
     pub(super) store: Option<Place>,

@@ -1,18 +1,15 @@
 //! The battery as a guest in a store that holds other things: namespaces of its own stand for new
 //! stores, and nothing else is touched.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use larder::key::{Key, MAX_KEY_BYTES, MAX_NAMESPACE_CHARS, Namespace, Prefix, RelPath};
+use larder::key::{Key, MAX_KEY_BYTES, Namespace};
 use larder::storage::memory::Memory;
 use larder::storage::{
-    Batch, Change, Cursor, Depth, Entry, Error, List, Object, Page, Promises, Result, Stat,
-    Storage, StorageExt as _,
+    Batch, Depth, Error, List, Object, Page, Promises, Result, Stat, Storage, StorageExt as _,
 };
 
 use super::place::Place;
@@ -21,6 +18,7 @@ use crate::check::Check;
 use crate::gate::{ENDED, Gate, Inside, until_gone};
 use crate::report::chain;
 use crate::subject::{AnySubject, InProcess, Limits, Opened, Subject};
+use crate::wrappers::{Apart, LongNames};
 
 /// What a guest's names are longer than those that the checks chose.
 const ROOM: usize = 64;
@@ -41,8 +39,7 @@ pub(super) struct Guests {
     kill: bool,
     /// Homes in use, and the last store opened, for stores that let nobody in a second time.
     open: Mutex<Open>,
-    /// Names that had to be cut short, by what they were cut to.
-    cut: Mutex<HashMap<String, String>>,
+    long: Arc<LongNames>,
     /// What the calls of the checks go through; those that clear up do not.
     gate: Arc<Gate>,
 }
@@ -65,8 +62,8 @@ impl Guests {
 
     /// The namespaces of a run that may have been before.
     pub(super) fn of_run(place: Place, run: String, kill: bool) -> Arc<Self> {
-        let (open, cut, gate) = (Mutex::default(), Mutex::default(), Arc::default());
-        Arc::new(Self { place, run, kill, open, cut, gate })
+        let (open, long, gate) = (Mutex::default(), Arc::default(), Arc::default());
+        Arc::new(Self { place, run, kill, open, long, gate })
     }
 
     /// What the names of all namespaces of the run begin with.
@@ -162,20 +159,6 @@ impl Guests {
             }
         })
     }
-
-    /// The namespace in the store that stands for one of a home.
-    fn inside(&self, prefix: &str, namespace: &Namespace) -> Result<Namespace> {
-        let name = namespace.as_str();
-        let mut inside =
-            if name.is_empty() { prefix.to_owned() } else { format!("{prefix}_{name}") };
-        if inside.len() > MAX_NAMESPACE_CHARS {
-            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-            inside = format!("{prefix}_-cut-{hash:016x}");
-            let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-            cut.insert(inside.clone(), name.to_owned());
-        }
-        Namespace::parse(&inside).ok_or_else(|| trouble(format!("no namespace: {inside}")))
-    }
 }
 
 /// Deletes what these namespaces hold; those that held something come back, with what went wrong.
@@ -204,112 +187,19 @@ async fn empty(store: &dyn Storage, namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-fn trouble(what: String) -> Error {
-    Error::Other { backend: "guest", source: what.into() }
-}
-
 /// The store as it looks from one home.
 #[derive(Debug)]
 struct Guest {
-    store: Arc<dyn Storage>,
-    guests: Arc<Guests>,
-    prefix: String,
+    store: Apart,
+    gate: Arc<Gate>,
 }
 
 impl Guest {
     /// Every call begins with this.
     fn enter(&self) -> Result<Inside> {
-        self.guests.gate.enter().ok_or_else(|| trouble(ENDED.to_owned()))
+        let ended = || Error::Other { backend: "guest", source: ENDED.into() };
+        self.gate.enter().ok_or_else(ended)
     }
-
-    fn key_in(&self, key: &Key) -> Result<Key> {
-        let namespace = self.guests.inside(&self.prefix, &key.namespace())?;
-        let path = RelPath::parse(key.path()).map_err(|error| trouble(error.to_string()))?;
-        namespace.key(path).map_err(|error| trouble(error.to_string()))
-    }
-
-    fn folder_in(&self, folder: &Prefix) -> Result<Prefix> {
-        let namespace = self.guests.inside(&self.prefix, folder.namespace())?;
-        let own = folder.namespace().everything();
-        let path = folder.as_str()[own.as_str().len()..].trim_end_matches('/');
-        if path.is_empty() {
-            return Ok(namespace.everything());
-        }
-        let path = RelPath::parse(path).map_err(|error| trouble(error.to_string()))?;
-        Ok(namespace.under(path))
-    }
-
-    fn cursor_in(&self, cursor: &Cursor) -> Result<Cursor> {
-        Ok(match cursor {
-            Cursor::Key(key) => Cursor::Key(self.key_in(key)?),
-            Cursor::Folder(folder) => Cursor::Folder(self.folder_in(folder)?),
-        })
-    }
-
-    /// A conflict names the key that the check knows.
-    fn error_out(&self, namespace: &Namespace, error: Error) -> Error {
-        match error {
-            Error::Conflict { key } => match key_out(namespace, &key) {
-                Ok(key) => Error::Conflict { key },
-                Err(error) => error,
-            },
-            other => other,
-        }
-    }
-}
-
-fn namespace_of(cursor: &Cursor) -> Namespace {
-    match cursor {
-        Cursor::Key(key) => key.namespace(),
-        Cursor::Folder(folder) => folder.namespace().clone(),
-    }
-}
-
-/// Where a cursor of one namespace stands in a listing of another.
-enum Elsewhere {
-    Before,
-    Behind,
-    At(Cursor),
-}
-
-/// By the order of names as the check sees them, which is not that of what stands for them.
-fn elsewhere(listed: &Prefix, cursor: &Cursor) -> Elsewhere {
-    let text = match cursor {
-        Cursor::Key(key) => key.as_str(),
-        Cursor::Folder(folder) => folder.as_str(),
-    };
-    if !text.starts_with(listed.as_str()) {
-        return if text < listed.as_str() { Elsewhere::Before } else { Elsewhere::Behind };
-    }
-    // Only the root namespace has others between its keys, which lie in two folders.
-    let root = listed.namespace();
-    for folder in ["data", "refs"] {
-        let inside = format!("{folder}/");
-        if text < inside.as_str() {
-            return match RelPath::parse("data") {
-                Ok(data) if folder == "refs" => Elsewhere::At(Cursor::Folder(root.under(data))),
-                _ => Elsewhere::Before,
-            };
-        }
-        if let Some(rest) = text.strip_prefix(&inside) {
-            // `data/data/…` of the namespace `data`: behind everything that begins with `data/data.`.
-            let second = rest.split('/').next().unwrap_or_default();
-            let at = root.key_from_physical(&format!("{inside}{second}.\u{10ffff}"));
-            return at.map_or(Elsewhere::Before, |key| Elsewhere::At(Cursor::Key(key)));
-        }
-    }
-    Elsewhere::Behind
-}
-
-fn key_out(namespace: &Namespace, key: &Key) -> Result<Key> {
-    let path = RelPath::parse(key.path()).map_err(|error| trouble(error.to_string()))?;
-    namespace.key(path).map_err(|error| trouble(error.to_string()))
-}
-
-fn folder_out(namespace: &Namespace, inside: &Namespace, folder: &Prefix) -> Result<Prefix> {
-    let path = folder.as_str()[inside.everything().as_str().len()..].trim_end_matches('/');
-    let path = RelPath::parse(path).map_err(|error| trouble(error.to_string()))?;
-    Ok(namespace.under(path))
 }
 
 #[async_trait]
@@ -320,88 +210,27 @@ impl Storage for Guest {
 
     async fn get(&self, key: &Key) -> Result<Option<Object>> {
         let _inside = self.enter()?;
-        self.store.get(&self.key_in(key)?).await
+        self.store.get(key).await
     }
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let _inside = self.enter()?;
-        self.store.stat(&self.key_in(key)?).await
+        self.store.stat(key).await
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {
         let _inside = self.enter()?;
-        let namespace = batch.namespace().clone();
-        let mut inside = Batch::new(&self.guests.inside(&self.prefix, &namespace)?);
-        for step in batch.into_steps() {
-            inside.then();
-            for change in step {
-                match change {
-                    Change::Put { key, bytes, expect } => {
-                        inside.put_if(self.key_in(&key)?, bytes, expect);
-                    }
-                    Change::Delete { key, expect } => {
-                        inside.delete_if(self.key_in(&key)?, expect);
-                    }
-                }
-            }
-        }
-        self.store.apply(inside).await.map_err(|error| self.error_out(&namespace, error))
+        self.store.apply(batch).await
     }
 
     async fn list(&self, query: List) -> Result<Page> {
         let _inside = self.enter()?;
-        let namespace = query.prefix.namespace().clone();
-        let inside = self.guests.inside(&self.prefix, &namespace)?;
-        let after = match &query.after {
-            None => None,
-            Some(cursor) if namespace_of(cursor) == namespace => Some(self.cursor_in(cursor)?),
-            Some(foreign) => match elsewhere(&query.prefix, foreign) {
-                Elsewhere::Before => None,
-                Elsewhere::Behind => return Ok(Page::default()),
-                Elsewhere::At(cursor) => Some(self.cursor_in(&cursor)?),
-            },
-        };
-        let prefix = self.folder_in(&query.prefix)?;
-        let page = self.store.list(List { prefix, after, ..query }).await?;
-        let entry = |entry: Entry| {
-            Ok::<_, Error>(Entry { key: key_out(&namespace, &entry.key)?, size: entry.size })
-        };
-        let folder = |folder: &Prefix| folder_out(&namespace, &inside, folder);
-        Ok(Page {
-            entries: page.entries.into_iter().map(entry).collect::<Result<_>>()?,
-            folders: page.folders.iter().map(folder).collect::<Result<_>>()?,
-            next: match page.next {
-                None => None,
-                Some(Cursor::Key(key)) => Some(Cursor::Key(key_out(&namespace, &key)?)),
-                Some(Cursor::Folder(last)) => Some(Cursor::Folder(folder(&last)?)),
-            },
-        })
+        self.store.list(query).await
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
         let _inside = self.enter()?;
-        let own = format!("{}_", self.prefix);
-        let mut names = Vec::new();
-        for namespace in self.store.namespaces().await? {
-            if namespace.as_str() == self.prefix {
-                // The root namespace shows as the first segments of its keys.
-                let (_, folders) =
-                    self.store.list_all(&namespace.everything(), Depth::Children).await?;
-                names.extend(folders.iter().map(|folder| folder.name().to_owned()));
-            }
-            let cut = self.guests.cut.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(name) = cut.get(namespace.as_str()) {
-                names.extend(namespace.as_str().starts_with(&own).then(|| name.clone()));
-            } else if let Some(name) = namespace.as_str().strip_prefix(&own) {
-                names.push(name.to_owned());
-            }
-        }
-        names.sort();
-        names.dedup();
-        let parsed = names.iter().map(|name| {
-            Namespace::parse(name).ok_or_else(|| trouble(format!("no namespace: {name}")))
-        });
-        parsed.collect()
+        self.store.namespaces().await
     }
 }
 
@@ -428,7 +257,8 @@ impl Subject for Visited {
             let own = format!("{gone}_");
             clear(&*store, |name| name == gone || name.starts_with(&own)).await;
         }
-        Ok(Arc::new(Guest { store, guests: Arc::clone(&self.guests), prefix }))
+        let store = Apart::new(store, prefix, Arc::clone(&self.guests.long));
+        Ok(Arc::new(Guest { store, gate: Arc::clone(&self.guests.gate) }))
     }
 
     fn limits(&self) -> Limits {

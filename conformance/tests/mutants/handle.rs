@@ -141,7 +141,13 @@ impl Broken {
     }
 
     /// What stays behind although a batch was refused.
-    pub(crate) fn remains(&self, state: &mut State, steps: &[Vec<Change>], failed: usize, key: &Key) -> Error {
+    pub(crate) fn remains(
+        &self,
+        state: &mut State,
+        steps: &[Vec<Change>],
+        failed: usize,
+        key: &Key,
+    ) -> Error {
         let bug = self.bug();
         let before: Vec<Change> = match bug {
             Bug::EarlierStepsStay | Bug::NoneNotAtomic => {

@@ -3,8 +3,8 @@
 use larder::key::{Key, Namespace};
 use larder::storage::{Cursor, Depth, Entry, List, Page};
 
-use crate::names::{place, shows, sort};
 use crate::handle::Broken;
+use crate::names::{place, shows, sort};
 use crate::state::gap;
 use crate::table::Bug;
 

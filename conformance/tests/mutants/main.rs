@@ -28,9 +28,9 @@ use larder_conformance::{AnySubject, Damage, InProcess, Opened, Subject, checks}
 
 use drips::Drips;
 use eager::Eager;
+use handle::Broken;
 use journal_store::{Flaw, Journal};
 use layers::{LAYERS, SloppyLayer};
-use handle::Broken;
 use state::Core;
 use table::{BUGS, Bug};
 

@@ -126,7 +126,13 @@ impl State {
     }
 
     /// Whether an expectation holds; `earlier` is what the batch itself did to the key before.
-    pub(crate) fn holds(&self, bug: Bug, change: &Change, earlier: Option<&Change>, handle: u64) -> bool {
+    pub(crate) fn holds(
+        &self,
+        bug: Bug,
+        change: &Change,
+        earlier: Option<&Change>,
+        handle: u64,
+    ) -> bool {
         let at = place(bug, change.key());
         let delete = matches!(change, Change::Delete { .. });
         let large = matches!(change, Change::Put { bytes, .. } if bytes.len() > 1 << 20);

@@ -46,6 +46,9 @@ impl Storage for Broken {
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let Some(object) = self.look(key) else { return Ok(None) };
+        if self.bug() == Bug::StatTwoLocks {
+            thread::yield_now();
+        }
         let state = self.core.lock();
         let slot = state.map.get(&place(self.bug(), key));
         let (mut size, mut version) = (object.bytes.len() as u64, object.version);
@@ -164,6 +167,7 @@ impl Storage for Broken {
         }
         if bug == Bug::GuardBeforeLock {
             drop(state);
+            thread::yield_now();
             state = self.core.lock();
         }
         if bug == Bug::IndexRewritten {

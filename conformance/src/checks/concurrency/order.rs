@@ -118,8 +118,8 @@ fn linear_rounds(bench: &Bench, through: Through) -> Outcome {
     // Goes on until enough races were races: on a busy machine most threads come one by one.
     while tried < rounds || overlapped * 4 < rounds {
         if tried == rounds * 20 {
-            return Err(Failure::inconclusive(format!(
-                "only {overlapped} of {tried} races overlapped"
+            return Err(Failure::not_checked(format!(
+                "this machine is too busy for races: only {overlapped} of {tried} overlapped"
             )));
         }
         let threads = 2 + random.below(3);
