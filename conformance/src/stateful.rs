@@ -66,9 +66,6 @@ pub(crate) fn explore(bench: &Bench, mix: Mix, usual: u32) -> Outcome {
     // Until everything came up that is to come up; a few cases more are enough for that.
     for round in 0..EXTENSIONS {
         draw(bench, mix, cases, round, &coverage)?;
-        if std::env::var_os("BATTERY_DEBUG").is_some() {
-            eprintln!("{} {:?} {:?}", bench.seed, round, coverage.borrow());
-        }
         if cases < usual || coverage.borrow().missing(mix).is_empty() {
             return Ok(());
         }
