@@ -125,7 +125,9 @@ impl Home {
     fn new(homes: &Path) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("larder-conformance-{}-{number}", std::process::id());
+        // Ends in a letter, so that no home's name begins another's: checks make homes of their own
+        // beside this one by adding to its name, and remote stores go by the name alone.
+        let name = format!("larder-conformance-{}-{number}h", std::process::id());
         let outer = homes.join(&name);
         let inner = outer.join(&name);
         std::fs::create_dir_all(&inner)
@@ -388,4 +390,20 @@ pub(crate) fn space(name: &str) -> Namespace {
 pub(crate) fn folder(namespace: &str, path: &str) -> Prefix {
     let path = larder::key::RelPath::parse(path).expect("battery bug: a bad path");
     space(namespace).under(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Home;
+
+    #[test]
+    fn no_homes_name_begins_anothers() {
+        let homes: Vec<_> = (0..200).map(|_| Home::new(&std::env::temp_dir())).collect();
+        let names: Vec<_> =
+            homes.iter().map(|home| home.path().file_name().unwrap().to_string_lossy()).collect();
+        for one in &names {
+            let longer = names.iter().filter(|other| other.starts_with(&**one)).count();
+            assert_eq!(longer, 1, "{one} begins another home's name");
+        }
+    }
 }
