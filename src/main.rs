@@ -139,11 +139,11 @@ async fn lifecycle(config: &Config, action: LifecycleAction) -> Result<(), Strin
         LifecycleAction::Derive => println!("{}", rules.rule(days()?)),
         LifecycleAction::Apply => {
             let days = days()?;
-            rules.apply(days).await.map_err(told)?;
+            rules.set_rule(days).await.map_err(told)?;
             println!("applied: {}", rules.rule(days));
         }
         LifecycleAction::Remove => {
-            let was_there = rules.remove().await.map_err(told)?;
+            let was_there = rules.remove_rule().await.map_err(told)?;
             println!("{}", if was_there { "removed" } else { "there was no rule of Larder's" });
         }
     }

@@ -426,7 +426,7 @@ pub enum Error {
         key: Key,
     },
     /// The store has no room for the write; nothing of it was kept. Making room helps.
-    #[error("{backend} store is full ({needed} more bytes needed)")]
+    #[error("{backend} store {}", no_room(.needed))]
     Full {
         /// Which kind of store.
         backend: &'static str,
@@ -463,6 +463,14 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+}
+
+/// Why there is no room.
+fn no_room(needed: &u64) -> String {
+    match *needed {
+        u64::MAX => "may never be as large as this write".to_owned(),
+        needed => format!("is full ({needed} more bytes needed)"),
+    }
 }
 
 /// A cause, of any type.

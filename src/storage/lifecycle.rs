@@ -20,10 +20,10 @@ pub trait Lifecycle: fmt::Debug + Send + Sync + 'static {
     async fn rules(&self) -> Result<Vec<Rule>>;
 
     /// Puts this store's rule in the place of the one it had; leaves others alone.
-    async fn apply(&self, days: u32) -> Result<()>;
+    async fn set_rule(&self, days: u32) -> Result<()>;
 
     /// Removes this store's rule; whether there was one. Leaves others alone.
-    async fn remove(&self) -> Result<bool>;
+    async fn remove_rule(&self) -> Result<bool>;
 }
 
 /// A rule.

@@ -90,6 +90,9 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How long a call of the store may take, attempts and pauses together, beside what its size adds.
     pub call_deadline: Duration,
+    /// On servers that do not remove on condition: how long the marker of a removal is its owner's
+    /// alone, before others take it for abandoned. The same for all users of a bucket.
+    pub marker_life: Duration,
 }
 
 impl Settings {
@@ -108,6 +111,7 @@ impl Settings {
             encryption: None,
             attempt_timeout: Duration::from_secs(5),
             call_deadline: Duration::from_secs(20),
+            marker_life: Duration::from_secs(8),
         }
     }
 }
@@ -139,6 +143,7 @@ struct Bucket {
     encryption: Option<Encryption>,
     attempt_timeout: Duration,
     call_deadline: Duration,
+    marker_life: Duration,
     /// Whether the server removes on condition.
     conditional_delete: bool,
     meter: Meter,

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::Builder;
 use larder::key::{Key, Namespace, RelPath};
-use larder::storage::lifecycle::Rule;
+use larder::storage::lifecycle::{Lifecycle as _, Rule};
 use larder::storage::presign::Presign as _;
 use larder::storage::s3::{Encryption, S3, Settings};
 use larder::storage::{Batch, Depth, Error, Expect, List, Storage as _, StorageExt as _};
@@ -204,23 +204,20 @@ async fn signed_address(server: Server) {
 }
 
 async fn lifecycle(server: Server) {
-    // Here alone: batches are applied as well as rules.
-    use larder::storage::lifecycle::Lifecycle;
-
     let settings = Settings { bucket: server.bucket("lifecycle"), ..server.settings("rules") };
     let store = S3::open(&settings).await.expect("a store");
     assert!(store.rules().await.expect("rules").is_empty());
-    assert!(!store.remove().await.expect("nothing to remove"));
+    assert!(!store.remove_rule().await.expect("nothing to remove"));
     // Of somebody else in the same bucket.
     let elsewhere = Settings { key_prefix: "elsewhere".to_owned(), ..settings };
     let other = S3::open(&elsewhere).await.expect("another store");
-    Lifecycle::apply(&other, 30).await.expect("a rule");
-    Lifecycle::apply(&store, 2).await.expect("a rule");
-    Lifecycle::apply(&store, 3).await.expect("the same rule with other days");
+    other.set_rule(30).await.expect("a rule");
+    store.set_rule(2).await.expect("a rule");
+    store.set_rule(3).await.expect("the same rule with other days");
     let foreign = Rule { own: false, ..other.rule(30) };
     assert_eq!(store.rules().await.expect("rules"), [foreign.clone(), store.rule(3)]);
-    assert!(store.remove().await.expect("the rule goes"));
+    assert!(store.remove_rule().await.expect("the rule goes"));
     assert_eq!(store.rules().await.expect("rules"), [foreign]);
-    assert!(other.remove().await.expect("the last rule goes"));
+    assert!(other.remove_rule().await.expect("the last rule goes"));
     assert!(store.rules().await.expect("rules").is_empty());
 }

@@ -54,6 +54,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<Bucket> {
         encryption: settings.encryption.clone(),
         attempt_timeout: settings.attempt_timeout,
         call_deadline: settings.call_deadline,
+        marker_life: settings.marker_life,
         conditional_delete: false,
         meter: Meter::new(),
     })

@@ -7,9 +7,9 @@
 //! - A write never replaces one: all writes carry a condition on what they found, and one that finds a
 //!   marker waits for it to go.
 //! - A removal that finds one leaves it alone; the object is gone already.
-//! - A marker whose process died stays. Whoever has seen the same marker for [`ABANDONED`] takes it
-//!   over, on condition, and removes it. Its owner is not doing so any more: it gives up after
-//!   [`REMOVE_WITHIN`]. No clocks are compared.
+//! - A marker whose process died stays. Whoever has seen the same marker for its whole life takes it
+//!   over, on condition, and removes it. Its owner is not doing so any more: it gives up before half of
+//!   that. No clocks are compared.
 
 use std::time::Duration;
 
@@ -19,12 +19,6 @@ use super::object::{Condition, Current, Done, Value};
 use super::request::Call;
 use super::{Bucket, unavailable};
 use crate::storage::Result;
-
-/// How long the owner of a marker tries to remove it.
-const REMOVE_WITHIN: Duration = Duration::from_secs(3);
-
-/// How long others leave a marker alone.
-const ABANDONED: Duration = Duration::from_secs(8);
 
 /// How often a writer looks whether a marker has gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -96,8 +90,9 @@ impl Bucket {
 
     async fn remove_own_marker(&self, name: &str) -> Result<()> {
         // With a time of its own: a marker must go even if the call is out of time.
-        let call = Call::within(REMOVE_WITHIN);
-        match timeout(REMOVE_WITHIN, self.delete(&call, name)).await {
+        let within = self.marker_life.mul_f64(0.4);
+        let call = Call::within(within);
+        match timeout(within, self.delete(&call, name)).await {
             Ok(answer) => answer,
             Err(_) => Err(unavailable("S3 did not answer in time")),
         }
@@ -115,7 +110,7 @@ impl Bucket {
                 Some((etag, since)) if *etag == found.etag => *since,
                 _ => Instant::now(),
             };
-            if since.elapsed() >= ABANDONED {
+            if since.elapsed() >= self.marker_life {
                 self.erase_at(call, name, &found.etag).await?;
                 seen = None;
                 continue;

@@ -26,14 +26,14 @@ impl Lifecycle for S3 {
         Ok(self.lifecycle().await?.iter().map(|rule| read(rule, &id)).collect())
     }
 
-    async fn apply(&self, days: u32) -> Result<()> {
+    async fn set_rule(&self, days: u32) -> Result<()> {
         let mut rules = self.lifecycle().await?;
         rules.retain(|rule| rule.id() != Some(&self.rule_id()));
         rules.push(self.written(days)?);
         self.set_lifecycle(rules).await
     }
 
-    async fn remove(&self) -> Result<bool> {
+    async fn remove_rule(&self) -> Result<bool> {
         let mut rules = self.lifecycle().await?;
         let before = rules.len();
         rules.retain(|rule| rule.id() != Some(&self.rule_id()));

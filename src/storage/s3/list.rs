@@ -38,9 +38,9 @@ struct Names {
 
 impl S3 {
     pub(super) async fn page(&self, query: List) -> Result<Page> {
-        let call = self.call(query.limit.get(), 0);
         let mut start_after = query.after.as_ref().map(behind);
         loop {
+            let call = self.call(1, 0);
             let limit = query.limit.get().min(PAGE);
             let start = start_after.as_deref();
             let prefix = query.prefix.as_str();
@@ -60,12 +60,12 @@ impl S3 {
                 }
             }
             let Some(last) = names.last else {
-                self.drop_markers(&call, &mut page).await?;
+                self.drop_markers(&mut page).await?;
                 return Ok(page);
             };
             page.next = end(&page);
             if page.next.is_some() {
-                self.drop_markers(&call, &mut page).await?;
+                self.drop_markers(&mut page).await?;
                 return Ok(page);
             }
             // Nothing of these was a key of this folder; a cursor cannot say where they ended.
@@ -77,7 +77,7 @@ impl S3 {
         let mut found = BTreeSet::new();
         let mut start_after: Option<String> = None;
         loop {
-            let call = self.call(PAGE, 0);
+            let call = self.call(1, 0);
             let start = start_after.as_deref();
             let names = self.names(&call, "", Depth::Children, start, PAGE).await?;
             let firsts = names.folders.iter().filter_map(|name| name.strip_suffix('/'));
@@ -157,16 +157,19 @@ impl S3 {
     }
 
     /// Markers of removals are as good as gone. They can be told by their size, and then by a look.
-    async fn drop_markers(&self, call: &Call, page: &mut Page) -> Result<()> {
+    async fn drop_markers(&self, page: &mut Page) -> Result<()> {
         if self.bucket.conditional_delete {
             return Ok(());
         }
-        let mut suspects = Vec::new();
-        for entry in page.entries.iter().filter(|entry| entry.size == ERASED_SIZE) {
-            let (key, name) = (entry.key.clone(), self.name(&entry.key));
-            suspects.push(async move { (key, self.bucket.head(call, &name).await) });
+        let suspects = page.entries.iter().filter(|entry| entry.size == ERASED_SIZE);
+        let suspects: Vec<_> = suspects.map(|entry| entry.key.clone()).collect();
+        let call = &self.call(suspects.len(), 0);
+        let mut looks = Vec::with_capacity(suspects.len());
+        for key in suspects {
+            let name = self.name(&key);
+            looks.push(async move { (key, self.bucket.head(call, &name).await) });
         }
-        let looks: Vec<_> = stream::iter(suspects).buffer_unordered(AT_ONCE).collect().await;
+        let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         for (key, found) in looks {
             if !found?.as_ref().is_some_and(Current::is_value) {
                 page.entries.retain(|entry| entry.key != key);
