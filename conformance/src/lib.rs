@@ -85,7 +85,7 @@
 //! that is a file system in memory with a gigabyte of room (creating files is ten times faster there, and
 //! killing a process shows nothing of what reached a disk), else the temporary folder. A run on the memory store takes a few seconds on two cores and stays below 200 MB; the
 //! largest values written are of 8 MiB, the most objects 5,000 ([`Limits`] lowers both). A check that does
-//! not end within two minutes has failed.
+//! not end within two minutes (six on stores that say they are slow) has failed.
 //!
 //! # Reports
 //!

@@ -236,6 +236,8 @@ impl Battery {
             regressions: regressions.map(|folder| folder.join(name)),
             homes: self.settings.homes.clone(),
         };
-        watched(check, self.settings.patience, move || run(&bench))
+        // A store that is slow may take its time.
+        let patience = self.settings.patience * if bench.limits.slow { 3 } else { 1 };
+        watched(check, patience, move || run(&bench))
     }
 }

@@ -127,13 +127,18 @@ fn apart(bench: &Bench, paths: &[&str]) -> Outcome {
     let fits = |path: &&&str| "team/".len() + path.len() <= bench.limits.key_bytes;
     let keys: Vec<_> = paths.iter().filter(fits).map(|path| key("team", path)).collect();
     let (_home, store) = bench.fresh()?;
-    all_apart(&store, &keys)
+    all_apart(bench, &store, &keys)
 }
 
-fn all_apart(store: &Handle, keys: &[Key]) -> Outcome {
+fn all_apart(bench: &Bench, store: &Handle, keys: &[Key]) -> Outcome {
     let mut values: Vec<Option<Bytes>> = vec![None; keys.len()];
+    let last = &keys[keys.len() - 1];
     let compare = |values: &[Option<Bytes>], doing: &str, to: &Key| -> Outcome {
-        for (key, value) in keys.iter().zip(values) {
+        // On slow stores all are read when all are written and in the end: no value is another's, so
+        // what went to the wrong place is still seen.
+        let all = !bench.limits.slow || to == last;
+        let held = keys.iter().zip(values).filter(|(key, _)| all || *key == to);
+        for (key, value) in held {
             let found = store.read(key)?;
             ensure!(
                 found == *value,
@@ -181,7 +186,7 @@ fn pairwise(bench: &Bench) -> Outcome {
         keys.sort();
         keys.dedup();
         let (_home, store) = bench.fresh()?;
-        all_apart(&store, &keys)?;
+        all_apart(bench, &store, &keys)?;
     }
     Ok(())
 }

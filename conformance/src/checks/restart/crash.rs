@@ -82,7 +82,10 @@ pub(super) fn killed(bench: &Bench) -> Outcome {
         let mut worker = Worker::start(bench, &home, task)?;
         ready(&mut worker)?;
         let mut acknowledged = 0;
-        for _ in 0..random.below(12) {
+        // A run of few rounds may draw too few writes; the last makes up for it.
+        let last = round + 1 == rounds;
+        let missing = if last { u64::from(rounds).saturating_sub(acknowledged_at_all) } else { 0 };
+        for _ in 0..(random.below(12) as u64).max(missing) {
             acknowledged += u64::from(worker.line().is_some_and(|line| line.starts_with("ack")));
         }
         std::thread::sleep(Duration::from_micros(random.next() % 2000));
