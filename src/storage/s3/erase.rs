@@ -24,7 +24,8 @@ use crate::storage::Result;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Bucket {
-    /// Writes whatever is there, without replacing a marker.
+    /// Writes whatever is there, without replacing a marker. An attempt whose answer was lost is made
+    /// again, as where no condition is needed.
     pub(super) async fn put_around_markers(
         &self,
         call: &Call,
@@ -32,13 +33,15 @@ impl Bucket {
         value: &Value,
     ) -> Result<String> {
         loop {
-            if let Done::Yes(etag) = self.put(call, name, value, Condition::Absent).await? {
+            let created = self.try_put(call, name, value, Condition::Absent).await?;
+            if let Ok(Done::Yes(etag)) = created {
                 return Ok(etag);
             }
-            let Some(found) = self.without_marker(call, name).await? else { continue };
-            if let Done::Yes(etag) = self.put(call, name, value, Condition::At(&found.etag)).await?
-            {
-                return Ok(etag);
+            if let Some(found) = self.without_marker(call, name).await? {
+                let at = Condition::At(&found.etag);
+                if let Ok(Done::Yes(etag)) = self.try_put(call, name, value, at).await? {
+                    return Ok(etag);
+                }
             }
             in_time(call)?;
         }

@@ -104,6 +104,21 @@ impl Bucket {
         value: &Value,
         condition: Condition<'_>,
     ) -> Result<Done<String>> {
+        self.try_put(call, name, value, condition).await?.map_err(|cause| {
+            unavailable(format!(
+                "whether a write happened whose answer was lost is unknown ({cause})"
+            ))
+        })
+    }
+
+    /// As [`Bucket::put`]. The inner error: an attempt may have happened, and why its answer was lost.
+    pub(super) async fn try_put(
+        &self,
+        call: &Call,
+        name: &str,
+        value: &Value,
+        condition: Condition<'_>,
+    ) -> Result<Result<Done<String>, String>> {
         let mark = format!("{:016x}{:016x}", random(), random());
         let bytes = match value {
             Value::Bytes(bytes) => bytes.clone(),
@@ -125,19 +140,21 @@ impl Bucket {
             async move { request.send().await.map_err(fault)?.e_tag.ok_or_else(no_tag) }
         };
         match self.send(call, Kind::Write, bytes.len(), attempt).await {
-            Ok(etag) => Ok(Done::Yes(etag)),
-            Err(Ended::Answered { unsure: false, .. })
+            Ok(etag) => Ok(Ok(Done::Yes(etag))),
+            Err(Ended::Answered { unsure: None, .. })
                 if !matches!(condition, Condition::Always) =>
             {
-                Ok(Done::Refused)
+                Ok(Ok(Done::Refused))
             }
             // An earlier attempt may have been carried out although its answer was lost.
-            Err(Ended::Answered { unsure: true, .. }) => match self.head(call, name).await? {
-                Some(found) if found.written_by.as_deref() == Some(&*mark) => {
-                    Ok(Done::Yes(found.etag))
+            Err(Ended::Answered { unsure: Some(cause), .. }) => {
+                match self.head(call, name).await? {
+                    Some(found) if found.written_by.as_deref() == Some(&*mark) => {
+                        Ok(Ok(Done::Yes(found.etag)))
+                    }
+                    _ => Ok(Err(cause)),
                 }
-                _ => Err(unavailable("whether a write happened whose answer was lost is unknown")),
-            },
+            }
             Err(ended) => Err(ended.into_error()),
         }
     }
@@ -154,10 +171,10 @@ impl Bucket {
     pub(super) async fn delete_at(&self, call: &Call, name: &str, etag: &str) -> Result<Done<()>> {
         match self.delete_on(call, name, Some(etag)).await {
             Ok(()) => Ok(Done::Yes(())),
-            Err(Ended::Answered { unsure: false, .. }) => Ok(Done::Refused),
-            Err(Ended::Answered { unsure: true, .. }) => {
-                Err(unavailable("whether a removal happened whose answer was lost is unknown"))
-            }
+            Err(Ended::Answered { unsure: None, .. }) => Ok(Done::Refused),
+            Err(Ended::Answered { unsure: Some(cause), .. }) => Err(unavailable(format!(
+                "whether a removal happened whose answer was lost is unknown ({cause})"
+            ))),
             Err(ended) => Err(ended.into_error()),
         }
     }

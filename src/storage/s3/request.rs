@@ -125,8 +125,8 @@ pub(super) enum Ended {
     Answered {
         /// There is no such object.
         missing: bool,
-        /// An earlier attempt may have happened, so that this may be its own doing.
-        unsure: bool,
+        /// Why an earlier attempt may have happened all the same, so that this may be its own doing.
+        unsure: Option<String>,
     },
     NoBucket(String),
     Unsupported(String),
@@ -163,7 +163,7 @@ impl Bucket {
         F: Future<Output = Result<T, Fault>> + Send,
     {
         let patience = self.attempt_timeout + Duration::from_secs(bytes as u64 >> 20);
-        let mut unsure = false;
+        let mut unsure = None;
         let mut tries = 0;
         loop {
             let left = call.until.saturating_duration_since(Instant::now());
@@ -194,7 +194,9 @@ impl Bucket {
                 Fault::Down(cause) => return Err(Ended::Failed(unavailable(cause))),
                 Fault::Lasting(cause) => return Err(Ended::Failed(other(cause))),
                 Fault::Passing { throttled, unsure: this, cause } => {
-                    unsure |= this;
+                    if this {
+                        unsure = Some(cause.clone());
+                    }
                     (throttled, cause)
                 }
             };
