@@ -4,8 +4,6 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
-use aws_smithy_http_client::Builder;
 use larder::key::{Key, Namespace, RelPath};
 use larder::storage::lifecycle::{Lifecycle as _, Rule};
 use larder::storage::presign::Presign as _;
@@ -56,19 +54,6 @@ fn put(path: &str, value: &str) -> Batch {
     batch
 }
 
-/// A client of the same server that knows nothing of the store.
-fn outsider(settings: &Settings) -> Client {
-    let config = aws_sdk_s3::Config::builder()
-        .http_client(Builder::new().build_http())
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(settings.region.clone().unwrap_or_else(|| "us-east-1".to_owned())))
-        .endpoint_url(settings.endpoint_url.clone().expect("an endpoint"))
-        .credentials_provider(settings.credentials.clone().expect("credentials in the environment"))
-        .force_path_style(true)
-        .build();
-    Client::from_conf(config)
-}
-
 async fn names(client: &Client, settings: &Settings) -> Vec<String> {
     let request = client.list_objects_v2().bucket(&settings.bucket);
     let answer = request.prefix(&settings.key_prefix).send().await.expect("a listing");
@@ -86,7 +71,7 @@ async fn by_prefix(server: Server) {
     assert_eq!(first.namespaces().await.expect("namespaces"), [space()]);
     // The layout: the key behind the prefix, and nothing else; the probe has tidied up.
     let expected = vec![format!("{}/team/x", one.key_prefix), format!("{}/team/y", two.key_prefix)];
-    assert_eq!(names(&outsider(&one), &one).await, expected);
+    assert_eq!(names(&server.outsider(), &one).await, expected);
 }
 
 async fn missing_bucket(server: Server) {
@@ -109,7 +94,7 @@ async fn bucket_gone(server: Server) {
     let store = S3::open(&settings).await.expect("a store");
     assert!(store.get(&key("a")).await.expect("a miss").is_none());
     assert!(store.stat(&key("a")).await.expect("a miss").is_none());
-    outsider(&settings).delete_bucket().bucket(bucket).send().await.expect("the bucket goes");
+    server.outsider().delete_bucket().bucket(bucket).send().await.expect("the bucket goes");
     for error in [
         store.get(&key("a")).await.map(drop).expect_err("get"),
         store.stat(&key("a")).await.map(drop).expect_err("stat"),
@@ -127,7 +112,7 @@ async fn encryption(server: Server) {
         Settings { encryption: Some(Encryption::Aes256), ..server.settings("encryption") };
     let store = S3::open(&settings).await.expect("a store");
     store.apply(put("a", "value")).await.expect("a write");
-    let client = outsider(&settings);
+    let client = server.outsider();
     let head = client.head_object().bucket(&settings.bucket);
     let head = head.key(format!("{}/team/a", settings.key_prefix)).send().await.expect("a head");
     assert_eq!(head.server_side_encryption().map(|kind| kind.as_str()), Some("AES256"));

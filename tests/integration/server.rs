@@ -1,17 +1,24 @@
-//! The S3 server: LocalStack in a container, or whatever answers at an address.
+//! The S3 server: LocalStack in a container, whatever answers at an address, or S3 itself.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use larder::storage::s3::{Credentials, S3, Settings};
 use testcontainers::core::{IntoContainerPort as _, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::runtime::Runtime;
 
-const ENDPOINT: &str = "LARDER_TEST_S3_ENDPOINT";
+/// Its address; empty in a second run on S3 itself.
+pub(crate) const ENDPOINT: &str = "LARDER_TEST_S3_ENDPOINT";
 /// The bucket, which is made if it is missing.
-const BUCKET: &str = "LARDER_TEST_S3_BUCKET";
+pub(crate) const BUCKET: &str = "LARDER_TEST_S3_BUCKET";
 /// Set for the second run of this program, and for the processes that the battery starts: what tells
 /// this run's keys from those of others in the bucket.
 const RUN: &str = "LARDER_TEST_S3_RUN";
@@ -28,11 +35,16 @@ pub(crate) fn is_named() -> bool {
 
 /// What makes a second run of this program one, on a server that is named.
 pub(crate) fn new_run() -> Vec<(&'static str, String)> {
-    let random = RandomState::new().hash_one(std::process::id());
-    vec![(RUN, format!("{random:016x}"))]
+    vec![(RUN, random())]
 }
 
-fn read(name: &str) -> Option<String> {
+/// Sixteen digits that no other run has.
+pub(crate) fn random() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}
+
+/// A variable of the environment, unless it is empty.
+pub(crate) fn read(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok();
     value.filter(|value| !value.is_empty())
 }
@@ -40,7 +52,7 @@ fn read(name: &str) -> Option<String> {
 /// A server that runs, and the bucket in which to work.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
-    endpoint: String,
+    endpoint: Option<String>,
     bucket: String,
     run: String,
     credentials: Option<Credentials>,
@@ -50,8 +62,13 @@ pub(crate) struct Server {
 impl Server {
     /// The server of this run; `None` in the first process, which finds one.
     pub(crate) fn of_run() -> Option<Self> {
+        Self::described(read)
+    }
+
+    /// The server that these variables describe.
+    pub(crate) fn described(read: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let run = read(RUN)?;
-        let endpoint = read(ENDPOINT)?;
+        let endpoint = read(ENDPOINT);
         let bucket = read(BUCKET).unwrap_or_else(|| "larder-integration".to_owned());
         let (credentials, region) = match read(IN_CONTAINER) {
             Some(_) => {
@@ -73,8 +90,8 @@ impl Server {
     /// The way to a folder of the bucket that nothing else uses.
     pub(crate) fn settings(&self, folder: &str) -> Settings {
         Settings {
-            endpoint_url: Some(self.endpoint.clone()),
-            key_prefix: format!("run-{}/{folder}", self.run),
+            endpoint_url: self.endpoint.clone(),
+            key_prefix: self.folder(folder),
             credentials: self.credentials.clone(),
             region: self.region.clone(),
             // Busy machines take their time, and a test of patience has its own.
@@ -84,14 +101,61 @@ impl Server {
         }
     }
 
+    /// A folder of the bucket that nothing else uses.
+    fn folder(&self, folder: &str) -> String {
+        format!("run-{}/{folder}", self.run)
+    }
+
     /// The name of a bucket that nothing else uses.
     pub(crate) fn bucket(&self, what: &str) -> String {
         format!("larder-{what}-{}", self.run)
     }
 
+    /// A client of the same server that knows nothing of the store.
+    pub(crate) fn outsider(&self) -> Client {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let mut config = aws_sdk_s3::Config::builder()
+            .http_client(http)
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(self.region.clone().unwrap_or_else(|| "us-east-1".to_owned())))
+            .force_path_style(self.endpoint.is_some());
+        config.set_endpoint_url(self.endpoint.clone());
+        let key = self.credentials.clone().map(SharedCredentialsProvider::new);
+        config.set_credentials_provider(key);
+        Client::from_conf(config.build())
+    }
+
+    /// Removes all that this run has written, and the buckets it has made for itself alone.
+    pub(crate) async fn clean_up(&self) -> Result<(), aws_sdk_s3::Error> {
+        let client = self.outsider();
+        empty(&client, &self.bucket, &self.folder("")).await?;
+        let buckets = client.list_buckets().send().await?;
+        let names = buckets.buckets().iter().filter_map(|bucket| bucket.name());
+        for name in names.filter(|name| name.starts_with("larder-") && name.ends_with(&self.run)) {
+            empty(&client, name, "").await?;
+            client.delete_bucket().bucket(name).send().await?;
+        }
+        Ok(())
+    }
+
     /// A store in such a folder.
     pub(crate) async fn store(&self, folder: &str) -> S3 {
         S3::open(&self.settings(folder)).await.expect("a store on the server")
+    }
+}
+
+/// Removes everything below a prefix.
+async fn empty(client: &Client, bucket: &str, prefix: &str) -> Result<(), aws_sdk_s3::Error> {
+    loop {
+        let page = client.list_objects_v2().bucket(bucket).prefix(prefix).send().await?;
+        let names = page.contents().iter().filter_map(|object| object.key());
+        let names: Vec<_> =
+            names.filter_map(|name| ObjectIdentifier::builder().key(name).build().ok()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names = Delete::builder().set_objects(Some(names)).quiet(true).build()?;
+        client.delete_objects().bucket(bucket).delete(names).send().await?;
     }
 }
 
