@@ -1,49 +1,26 @@
 //! A disk without room: the error says so, the old values stay, and all works when there is room.
 
 use std::path::Path;
-use std::process::Command;
 
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::disk::Disk;
 use larder::storage::{Durability, Error};
-use tempfile::TempDir;
 
 use crate::help::{
-    announce, batch_of, child_home, delete, key, keys, limited_child, put, say, text,
+    SmallDisk, announce, batch_of, child_home, delete, key, keys, limited_child, put, say, text,
 };
 use crate::layout::files_in_making;
 
-/// A file system of 512 KiB in memory, gone when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
-            .arg(dir.path())
-            .output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_says_so_and_keeps_what_it_has() {
-    let Some(small) = SmallDisk::mount() else {
+    let Some(small) = SmallDisk::mount("512k") else {
         announce(
             "a disk that is really full: only root can mount a small one; \
              the limit on file sizes stands in for it",
         );
         return;
     };
-    let disk = Disk::open(small.0.path(), Durability::Full).unwrap();
+    let disk = Disk::open(small.path(), Durability::Full).unwrap();
     put(&disk, "team/old", "old").unwrap();
     put(&disk, "team/big", &"x".repeat(200_000)).unwrap();
 
@@ -59,7 +36,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
         }
         assert_eq!(text(&disk, "team/old").unwrap().as_deref(), Some("old"));
         assert_eq!(keys(&disk, "team"), ["team/big", "team/old"]);
-        assert_eq!(files_in_making(small.0.path()), 0);
+        assert_eq!(files_in_making(small.path()), 0);
     }
 
     // Until there is not a byte left; what was acknowledged is there, and can be deleted.
@@ -72,7 +49,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
         }
     }
     assert!(kept > 10);
-    let again = Disk::open(small.0.path(), Durability::Full).unwrap();
+    let again = Disk::open(small.path(), Durability::Full).unwrap();
     assert_eq!(keys(&again, "team").len(), kept + 2);
     delete(&again, "team/big").unwrap();
     put(&again, "team/old", "through the other").unwrap();

@@ -1,41 +1,19 @@
 //! A disk without room: the error says so, the old values stay, and all works when there is room.
 
 use std::fs;
-use std::process::Command;
 
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::sqlite::Sqlite;
 use larder::storage::{Durability, Error};
-use tempfile::TempDir;
 
 use crate::help::{
-    announce, batch_of, child_home, delete, file, key, keys, limited_child, put, say, text,
+    SmallDisk, announce, batch_of, child_home, delete, file, key, keys, limited_child, put, say,
+    text,
 };
-
-/// A file system of 4 MiB in memory, gone when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(dir.path())
-            .output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
 
 #[test]
 fn a_full_disk_says_so_and_keeps_what_it_has() {
-    let Some(small) = SmallDisk::mount() else {
+    let Some(small) = SmallDisk::mount("4m") else {
         announce(
             "a disk that is really full: only root can mount a small one; \
              the limit on file sizes stands in for it",
@@ -43,9 +21,9 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
         return;
     };
     // What else lies on the disk, and is taken away in the end.
-    let ballast = small.0.path().join("ballast");
+    let ballast = small.path().join("ballast");
     fs::write(&ballast, vec![0; 1 << 20]).unwrap();
-    let store = Sqlite::open(file(small.0.path()), Durability::Full).unwrap();
+    let store = Sqlite::open(file(small.path()), Durability::Full).unwrap();
     put(&store, "team/old", "old").unwrap();
     put(&store, "team/big", &"x".repeat(200_000)).unwrap();
 
@@ -86,7 +64,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
     delete(&store, "team/big").unwrap();
     let before = keys(&store, "team").len();
     drop(store);
-    let again = Sqlite::open(file(small.0.path()), Durability::Full).unwrap();
+    let again = Sqlite::open(file(small.path()), Durability::Full).unwrap();
     assert_eq!(keys(&again, "team").len(), before);
     assert_eq!(text(&again, "team/old").unwrap().unwrap().len(), 100_000);
     assert_eq!(text(&again, &last).unwrap(), Some("z".repeat(4096)));

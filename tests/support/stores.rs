@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use larder::key::{Key, Namespace, RelPath};
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::{Batch, Depth, Error, Expect, List, Page, Version};
+use tempfile::TempDir;
 
 pub(crate) fn key(name: &str) -> Key {
     Key::parse_physical(name).unwrap_or_else(|| panic!("{name:?} is no key"))
@@ -158,4 +159,28 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn announce(line: &str) {
     // Not `eprintln!`, which the test runner hides when the test passes.
     let _ = writeln!(std::io::stderr(), "NOT TESTED: {line}");
+}
+
+/// A file system in memory, gone when dropped.
+pub(crate) struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// Of so many bytes, as `mount` has it. `None` when only others may mount.
+    pub(crate) fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        mounted.then_some(Self(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
 }

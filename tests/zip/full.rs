@@ -6,37 +6,15 @@ use std::process::Command;
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::zip::Zip;
 use larder::storage::{Durability, Error};
-use tempfile::TempDir;
 
 use crate::help::{
-    Dice, announce, archive, batch_of, child_home, child_of, delete, files, key, keys, members,
-    open, put, say, text,
+    Dice, SmallDisk, announce, archive, batch_of, child_home, child_of, delete, files, key, keys,
+    members, open, put, say, text,
 };
-
-/// A file system of 512 KiB in memory, gone when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
-            .arg(dir.path())
-            .output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
 
 #[test]
 fn a_full_disk_says_so_and_keeps_what_it_has() {
-    let Some(small) = SmallDisk::mount() else {
+    let Some(small) = SmallDisk::mount("512k") else {
         announce(
             "a disk that is really full: only root can mount a small one; \
              the limit on file sizes stands in for it",
@@ -44,7 +22,7 @@ fn a_full_disk_says_so_and_keeps_what_it_has() {
         return;
     };
     let mut dice = Dice(5);
-    let home = small.0.path();
+    let home = small.path();
     let store = Zip::open(archive(home), Durability::Full).unwrap();
     put(&store, "team/old", "old").unwrap();
     put(&store, "team/big", &dice.noise(150_000)).unwrap();
