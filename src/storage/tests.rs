@@ -6,7 +6,8 @@ use super::{Batch, Expect};
 use crate::key::{Key, Namespace, RelPath};
 
 fn key(nth: usize) -> Key {
-    let path = RelPath::parse(&format!("k/{nth}")).expect("a path");
+    let path = format!("k/{nth}");
+    let path = RelPath::parse(&path).expect("a path");
     Namespace::clean("team").expect("a name").key(path).expect("a key")
 }
 

@@ -33,11 +33,11 @@ fn seen(change: Change, version: u64, bytes: Option<&str>, own: bool) -> Change 
 
 fn value(bytes: &str, version: u64) -> Result<Option<Object>> {
     let bytes = Bytes::copy_from_slice(bytes.as_bytes());
-    Ok(Some(Object { bytes, version: version.into() }))
+    Ok(Some(Object { bytes: bytes.into(), version: version.into() }))
 }
 
 fn size(size: u64, version: u64) -> Result<Option<Stat>> {
-    Ok(Some(Stat { size, version: version.into() }))
+    Ok(Some(Stat { size: size.into(), version: version.into() }))
 }
 
 fn conflict(path: &str) -> Result<()> {

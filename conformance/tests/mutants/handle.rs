@@ -62,19 +62,22 @@ impl Broken {
             && std::mem::take(&mut slot.stale)
         {
             let bytes = slot.old.clone().unwrap_or_default();
-            return Some(Object { bytes, version: Version::from(slot.version) });
+            return Some(Object { bytes: bytes.into(), version: Version::from(slot.version) });
         }
         if bug == Bug::DeletedReturns
             && let Some(grave) = state.graves.get(&at)
             && grave.second != second()
         {
-            return Some(Object { bytes: grave.bytes.clone(), version: grave.version.into() });
+            return Some(Object {
+                bytes: grave.bytes.clone().into(),
+                version: grave.version.into(),
+            });
         }
         if bug == Bug::AbsentIsEmpty
             && !state.map.contains_key(&at)
             && state.map.keys().any(|other| other.starts_with(&format!("{at}/")))
         {
-            return Some(Object { bytes: Bytes::new(), version: 0.into() });
+            return Some(Object { bytes: Bytes::new().into(), version: 0.into() });
         }
         let slot = state.map.get(&at)?;
         if (bug == Bug::EmptyIsMissing && slot.bytes.is_empty())
@@ -104,7 +107,7 @@ impl Broken {
             }
             _ => {}
         }
-        let object = Object { bytes, version: state.version(bug, slot, self.id) };
+        let object = Object { bytes: bytes.into(), version: state.version(bug, slot, self.id) };
         drop(state);
         if bug == Bug::TickCache {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,13 +233,13 @@ impl Broken {
                     let values: Vec<_> = step
                         .iter()
                         .map(|change| match change {
-                            Change::Put { bytes, .. } => bytes.clone(),
+                            Change::Put { bytes, .. } => bytes.bytes().clone(),
                             Change::Delete { .. } => Bytes::new(),
                         })
                         .collect();
                     for (nth, change) in step.iter_mut().enumerate() {
                         if let Change::Put { bytes, .. } = change {
-                            *bytes = values[(nth + 1) % values.len()].clone();
+                            *bytes = values[(nth + 1) % values.len()].clone().into();
                         }
                     }
                 }

@@ -220,7 +220,9 @@ impl State {
 
     pub(crate) fn carry_out(&mut self, bug: Bug, change: Change, handle: u64) {
         match change {
-            Change::Put { key, bytes, expect } => self.put(bug, key, bytes, &expect, handle),
+            Change::Put { key, bytes, expect } => {
+                self.put(bug, key, bytes.into_bytes(), &expect, handle)
+            }
             Change::Delete { key, .. } => self.delete(bug, &key),
         }
     }

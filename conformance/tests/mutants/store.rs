@@ -58,9 +58,7 @@ impl Storage for Broken {
             Bug::StatTwoLocks => size = slot.map_or(0, |slot| slot.bytes.len() as u64),
             Bug::SizeIn32 => size &= 0xffff,
             Bug::EmptyNotStatted if size == 0 => return Ok(None),
-            Bug::StatVersionDiffers => {
-                version = slot.map_or(1, |slot| slot.version + 1000).into()
-            }
+            Bug::StatVersionDiffers => version = slot.map_or(1, |slot| slot.version + 1000).into(),
             _ => {}
         }
         Ok(Some(Stat { size: size.into(), version }))
@@ -192,8 +190,8 @@ impl Storage for Broken {
                             [&bytes[..half], old.get(half..).unwrap_or_default()].concat(),
                         ))
                     }
-                    Bug::MixedWrites if len > 100 && there => Some(bytes.slice(..half)),
-                    Bug::TornCreate if !there && len > 100 => Some(bytes.slice(..half)),
+                    Bug::MixedWrites if len > 100 && there => Some(bytes.bytes().slice(..half)),
+                    Bug::TornCreate if !there && len > 100 => Some(bytes.bytes().slice(..half)),
                     _ => None,
                 };
                 if let Some(partial) = partial {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use larder::key::Key;
 use larder::storage::{Batch, Error, Expect, Object};
 
-use super::races::{Course, Through, in_step, until};
+use super::races::{Course, Through, by_round, in_step, until};
 use crate::bench::{Bench, Handle, key, show, space};
 use crate::check::Outcome;
 use crate::ensure;
@@ -36,8 +36,8 @@ pub(super) fn one_creator(bench: &Bench) -> Outcome {
                 result => won(result),
             }
         })?;
-        for round in 0..rounds {
-            let winners: Vec<_> = (0..4).filter(|nth| results[*nth][round]).collect();
+        for (round, results) in by_round(results).enumerate() {
+            let winners: Vec<_> = (0..4).filter(|nth| results[*nth]).collect();
             let [winner] = winners[..] else {
                 let count = winners.len();
                 return Err(Failure::new(format!(
@@ -154,8 +154,8 @@ pub(super) fn delete_race(bench: &Bench) -> Outcome {
                 handles[1].put_if(&place(round), "after", expect)
             })
         })?;
-        for round in 0..rounds {
-            let expected: Option<&[u8]> = match (results[0][round], results[1][round]) {
+        for (round, results) in by_round(results).enumerate() {
+            let expected: Option<&[u8]> = match (results[0], results[1]) {
                 (true, false) => None,
                 (false, true) => Some(b"after"),
                 both => {
@@ -182,10 +182,10 @@ pub(super) fn crossing_batches(bench: &Bench) -> Outcome {
             }
             won(course.handles[nth].apply(batch))
         })?;
-        for round in 0..rounds {
-            let winners = results.iter().filter(|won| won[round]).count();
+        for (round, results) in by_round(results).enumerate() {
+            let winners = results.iter().filter(|won| **won).count();
             ensure!(winners == 1, "round {round}: {winners} of two crossing batches succeeded");
-            let expected = if results[0][round] { b"0" } else { b"1" };
+            let expected = if results[0] { b"0" } else { b"1" };
             course.handles[0].holds(&place(round, "one"), Some(expected))?;
             course.handles[0].holds(&place(round, "two"), Some(expected))?;
         }
@@ -206,10 +206,10 @@ pub(super) fn losers_leave_nothing(bench: &Bench) -> Outcome {
             batch.put(place(round, "last", nth), "last");
             won(course.handles[nth].apply(batch))
         })?;
-        for round in 0..rounds {
-            for nth in 0..3 {
+        for (round, results) in by_round(results).enumerate() {
+            for (nth, won) in results.into_iter().enumerate() {
                 for (name, value) in [("side", &b"side"[..]), ("last", b"last")] {
-                    let expected = results[nth][round].then_some(value);
+                    let expected = won.then_some(value);
                     course.handles[0].holds(&place(round, name, nth), expected)?;
                 }
             }

@@ -236,6 +236,12 @@ impl Line {
     }
 }
 
+/// What threads in step said, by round instead of by thread.
+pub(super) fn by_round(said: Vec<Vec<bool>>) -> impl Iterator<Item = Vec<bool>> {
+    let rounds = said.first().map_or(0, Vec::len);
+    (0..rounds).map(move |round| said.iter().map(|thread| thread[round]).collect())
+}
+
 /// Runs one closure per thread for so many rounds, all beginning each round at once, and gathers what
 /// they say by thread and round.
 pub(in crate::checks) fn in_step<T: Send>(

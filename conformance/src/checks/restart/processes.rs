@@ -63,7 +63,7 @@ pub(super) fn process_counter(bench: &Bench) -> Outcome {
     until(u64::from(steps), "updates met another", |_| {
         let met = together(3, |nth| {
             let mut seat = seats[nth].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            steps_of(&mut *seat, steps)
+            steps_of(&mut seat, steps)
         })?;
         total += 3 * steps;
         own.holds(&place(0), Some(&numbered(total)))?;
