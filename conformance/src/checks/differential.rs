@@ -9,7 +9,7 @@ use larder::cache::data::{DataPlace, NewData};
 use larder::cache::document::Document;
 use larder::cache::ident::{CacheHash, CacheId, DataType, Strategy as Layout};
 use larder::cache::pyjson::{self, Text};
-use larder::cache::retrieve::Lookup;
+use larder::cache::retrieve::{Lookup, Retrieved};
 use larder::cache::store::NewEntry;
 use larder::cache::update::NewContent;
 use larder::cache::{Cache, Clock, Ids, Prepared, Settings};
@@ -79,6 +79,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => namespace().prop_map(|namespace| Step::Clear { namespace }),
     ];
     vec(step, 1..30)
+}
+
+/// What readers are given of an entry, in all forms: how a store keeps it is its own affair.
+fn served(read: Retrieved) -> impl std::fmt::Debug {
+    let Retrieved { content, metadata, cache_id, cache_hash } = read;
+    let forms = (content.data_type(), content.to_text(true), content.to_json(), content.to_bytes());
+    (forms, metadata.compact(), cache_id, cache_hash)
 }
 
 /// Time and ids that depend on nothing but how often they were asked for.
@@ -165,7 +172,7 @@ impl Side {
                 let (namespace, id) = (space(namespace), id(u64::from(*of)));
                 let read = cache.retrieve(&namespace, Lookup::Id(&id)).await?;
                 let all = cache.refs_all(&namespace, &id).await?;
-                format!("{read:?} {:?}", all.map(|all| all.compact()))
+                format!("{:?} {:?}", read.map(served), all.map(|all| all.compact()))
             }
             Step::ReadHash { namespace, content: of } => {
                 let namespace = space(namespace);
@@ -173,7 +180,7 @@ impl Side {
                 let hash = CacheHash::parse(hash.as_str());
                 let Ok(hash) = hash else { return Ok("no hash".to_owned()) };
                 let read = cache.retrieve(&namespace, Lookup::Hash(&hash)).await?;
-                format!("{read:?} {:?}", cache.hash_refs(&namespace, &hash).await?)
+                format!("{:?} {:?}", read.map(served), cache.hash_refs(&namespace, &hash).await?)
             }
             Step::StoreChild { namespace, id: of, key: data_key, name: file, content: value } => {
                 let (namespace, id) = (space(namespace), id(u64::from(*of)));
