@@ -10,6 +10,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use axum::http::Method;
 use axum::response::Response;
 
@@ -191,16 +192,14 @@ impl Table {
 
     /// Finds the row for a method and a decoded path.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Match<'_> {
-        let mut other = None;
-        for (pattern, route) in &self.rows {
-            if route.method == *method {
-                if let Some(params) = pattern.params(path) {
-                    return Match::Found(route, params);
-                }
-            } else if other.is_none() && pattern.params(path).is_some() {
-                other = Some(route);
-            }
+        let mut rows = self.rows.iter().filter(|(_, route)| route.method == *method);
+        let found = rows.find_map(|(pattern, route)| Some((route, pattern.params(path)?)));
+        if let Some((route, params)) = found {
+            let params = params.into_iter().map(|(name, value)| (name, value.to_owned()));
+            return Match::Found(route, params.collect());
         }
+        let other = self.rows.iter().find(|(pattern, _)| pattern.params(path).is_some());
+        let other = other.map(|(_, route)| route);
         other.map_or(Match::None, |route| {
             let head =
                 self.routes().any(|row| row.method == Method::HEAD && row.path == route.path);
@@ -213,6 +212,10 @@ impl Table {
         self.rows.iter().any(|(pattern, _)| pattern.params(path).is_some())
     }
 }
+
+/// The values of the parameters in a path where they stand in it: most rows that are tried do not match,
+/// and shall not cost an allocation.
+type Slices<'p> = ArrayVec<(&'static str, &'p str), 8>;
 
 /// A public path, taken apart.
 #[derive(Debug)]
@@ -237,13 +240,12 @@ impl Segment {
         }
     }
 
-    fn take(self, segment: &str, params: &mut Params) -> bool {
+    fn take<'p>(self, segment: &'p str, params: &mut Slices<'p>) -> bool {
         match self {
             Self::Fixed(fixed) => fixed == segment,
-            Self::Param(name) => {
-                params.push((name, segment.to_owned()));
-                !segment.is_empty()
-            }
+            // A row with more of them than there is room for never matches, which the tests that walk
+            // the table find.
+            Self::Param(name) => params.try_push((name, segment)).is_ok() && !segment.is_empty(),
         }
     }
 }
@@ -263,9 +265,9 @@ impl Pattern {
         Self { before, wildcard }
     }
 
-    fn params(&self, path: &str) -> Option<Params> {
+    fn params<'p>(&self, path: &'p str) -> Option<Slices<'p>> {
         let mut rest = path.strip_prefix('/')?;
-        let mut params = Params::new();
+        let mut params = Slices::new();
         let last = self.before.len().checked_sub(1);
         for (index, segment) in self.before.iter().enumerate() {
             let ends_here = self.wildcard.is_none() && Some(index) == last;
@@ -292,7 +294,7 @@ impl Pattern {
             if rest.contains('\n') {
                 return None;
             }
-            params.push((name, rest.to_owned()));
+            params.try_push((name, rest)).ok()?;
         }
         Some(params)
     }
@@ -324,6 +326,6 @@ mod tests {
     ) {
         let params = Pattern::new(pattern).params(path);
         let found = params.map(|params| params.into_iter().map(|(_, v)| v).collect::<Vec<_>>());
-        assert_eq!(found, values.map(|v| v.into_iter().map(str::to_owned).collect()));
+        assert_eq!(found, values);
     }
 }
