@@ -49,11 +49,11 @@ kills:
 
 # Has the service on memory become slower? `--plant 30` shows that it would be noticed.
 perf-gate *flags:
-    cargo bench --no-default-features --bench gate -- {{flags}}
+    cargo bench -p larder --no-default-features --bench gate -- {{flags}}
 
 # The service on memory at length, with statistics: every operation at 1,000 and 1,000,000 entries.
 bench *flags:
-    cargo bench --no-default-features --bench service -- {{flags}}
+    cargo bench -p larder --no-default-features --bench service -- {{flags}}
 
 # Published storage libraries, held to the contract: what fails is written up in conformance/FINDINGS.md.
 conformance-strangers:
@@ -76,15 +76,6 @@ test-integration *filter:
 # of S3 (LARDER_QA_S3_BUCKET and the AWS variables), or both. Works in namespaces of its own and clears them.
 test-qa *filter:
     LARDER_TEST_TIER=qa cargo test -p larder-integration --test integration -- {{filter}}
-
-# The benchmarks.
-bench *filter:
-    cargo bench --bench service -- {{filter}}
-
-# Fails when the service has become slower than its floors.
-perf-gate:
-    @echo "just perf-gate: no figures have been accepted yet; 'just bench' shows the present ones" >&2
-    @exit 1
 
 # Format, lints, documentation, tests: what must hold before a commit.
 check:
