@@ -75,7 +75,7 @@ test-integration *filter:
 # The black-box suite against what is really used: a deployment (LARDER_QA_URL, LARDER_QA_API_KEY), a bucket
 # of S3 (LARDER_QA_S3_BUCKET and the AWS variables), or both. Works in namespaces of its own and clears them.
 test-qa *filter:
-    LARDER_TEST_TIER=qa cargo test -p larder-integration --test integration -- {{filter}}
+    LARDER_TEST_TIER=qa cargo test --features larder-integration/engine --test integration -- {{filter}}
 
 # Format, lints, documentation, tests: what must hold before a commit.
 check:

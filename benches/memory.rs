@@ -27,7 +27,9 @@ fn main() {
     let before = resident();
     let memory = Arc::new(Memory::new());
     let entries = Entries::new(Arc::<Memory>::clone(&memory));
-    (0..count).for_each(|number| drop(block_on(entries.store(number))));
+    for number in 0..count {
+        block_on(entries.store(number));
+    }
     let each = (resident() - before) / count as f64;
     let everything = Namespace::clean("bench").expect("a name").everything();
     let files = block_on(memory.list_all(&everything, Depth::All)).expect("listed").0;
