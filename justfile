@@ -77,6 +77,30 @@ test-integration *filter:
 test-qa *filter:
     LARDER_TEST_TIER=qa cargo test --features larder-integration/engine --test integration -- {{filter}}
 
+# Every store next to the ceiling of its medium.
+bench-storage *flags:
+    cargo bench -p larder --no-default-features --features server --bench storage -- {{flags}}
+
+# The binary under load, next to the least a server can do. Needs `wrk`; `--python PYTHON` adds the
+# Python service, where it is installed.
+load *flags:
+    cargo bench -p larder --no-default-features --features server --bench http -- {{flags}}
+
+# Resident bytes of an entry in memory mode.
+memory *flags:
+    cargo bench -p larder --no-default-features --features server --bench memory -- {{flags}}
+
+# What size costs, for the store and for a body: `just scale --entries 1000000`.
+scale *flags:
+    cargo bench -p larder --no-default-features --features server --bench scale -- {{flags}}
+
+# Measures stores, load and memory again and draws docs/performance.svg of it.
+performance-picture *flags:
+    @{{just_executable()}} bench-storage --json docs/performance/storage.json
+    @{{just_executable()}} load --json docs/performance/http.json {{flags}}
+    @{{just_executable()}} memory --json docs/performance/memory.json
+    python3 docs/performance/draw.py
+
 # Format, lints, documentation, tests: what must hold before a commit.
 check:
     cargo fmt --all --check
