@@ -2,6 +2,7 @@
 //! in operations, so criterion prints operations a second.
 
 use std::cell::{LazyCell, RefCell};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -25,6 +26,9 @@ const OPERATIONS: &[Operation] = &[
     ("list child data", Service::list_page),
 ];
 
+/// Those that leave more entries than there were.
+const GROWING: &[&str] = &["store new content", "store known content"];
+
 /// Every operation on a service with so many entries, made when it is needed first.
 fn operations(c: &mut Criterion, entries: usize) {
     let service = LazyCell::new(|| RefCell::new(Service::new(entries).with_children()));
@@ -32,11 +36,27 @@ fn operations(c: &mut Criterion, entries: usize) {
     group.throughput(Throughput::Elements(1)).sample_size(50);
     for (name, operation) in OPERATIONS {
         group.bench_function(*name, |b| {
+            if entries < 10_000 && GROWING.contains(name) {
+                return b.iter_custom(|rounds| anew(rounds, entries, *operation));
+            }
             let mut service = service.borrow_mut();
             b.iter(|| operation(&mut service));
         });
     }
     group.finish();
+}
+
+/// As many calls, on services that do not grow beyond twice their entries: the system's pages for what is
+/// new would be most of what is measured.
+fn anew(calls: u64, entries: usize, operation: fn(&mut Service)) -> Duration {
+    let mut spent = Duration::ZERO;
+    for calls in chunks(calls, entries as u64) {
+        let mut service = Service::new(entries);
+        let start = Instant::now();
+        (0..calls).for_each(|_| operation(&mut service));
+        spent += start.elapsed();
+    }
+    spent
 }
 
 fn small(c: &mut Criterion) {
@@ -45,6 +65,27 @@ fn small(c: &mut Criterion) {
 
 fn large(c: &mut Criterion) {
     operations(c, 1_000_000);
+}
+
+/// What two threads get done together on one service.
+fn threads(c: &mut Criterion) {
+    let mut group = c.benchmark_group("2 threads");
+    group.throughput(Throughput::Elements(1)).sample_size(20);
+    for (name, operation) in OPERATIONS {
+        group.bench_function(*name, |b| {
+            let mut one = Service::new(1_000).with_children();
+            let mut other = one.beside();
+            b.iter_custom(|rounds| {
+                let start = Instant::now();
+                thread::scope(|scope| {
+                    scope.spawn(|| (0..rounds / 2).for_each(|_| operation(&mut other)));
+                    (0..rounds.div_ceil(2)).for_each(|_| operation(&mut one));
+                });
+                start.elapsed()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// One more version of a content that has so many.
@@ -74,5 +115,5 @@ fn chunks(total: u64, most: u64) -> impl Iterator<Item = u64> {
     (0..total.div_ceil(most)).map(move |chunk| most.min(total - chunk * most))
 }
 
-criterion_group!(benches, small, versions, large);
+criterion_group!(benches, small, threads, versions, large);
 criterion_main!(benches);

@@ -28,6 +28,11 @@
 //! the same content meanwhile: read and plan again. So no version is ever lost, and no reference ever
 //! points at nothing.
 //!
+//! What a plan puts are documents more than bytes ([`Body`](storage::Body)): the facts of an entry, of which
+//! its reference, configuration and metadata are made, and JSON as it is served. A store that keeps bytes
+//! renders them, before it takes a lock; the memory store keeps them as they are, and renders what somebody
+//! reads. So a store on memory writes no text that nobody asks for, and a read serves what was kept.
+//!
 //! # What must never happen
 //!
 //! - A key outside its namespace: keys come only from namespaces, and what a backend finds comes back
@@ -57,6 +62,10 @@
 //!   entries go is decided in `cache`, which alone knows what belongs together.
 //! - Paths may hold `\`, which upstream keeps in cache keys, and segments have at most 255 bytes, so that
 //!   every store can hold every name.
+//! - Values cross the storage trait as [`Body`](storage::Body), which may be a document still to be rendered:
+//!   rendering all five documents of an entry costs several times what storing it does.
+//! - The memory store finds folders by hash and keeps the keys of each in order (`storage::folders`), since an
+//!   ordered map of long keys with long shared beginnings compares more than it finds.
 //! - The container of archives, of entries and of the ZIP store, is read and written by our own code
 //!   (`zipfile`): libraries cannot write the duplicate names that upstream makes and lists, nor copy
 //!   members byte for byte.

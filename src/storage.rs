@@ -31,8 +31,9 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::key::{Key, Namespace, Prefix};
 use async_trait::async_trait;
+
+use crate::key::{Key, Namespace, Prefix};
 
 pub mod blocking;
 mod body;

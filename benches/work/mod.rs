@@ -44,7 +44,7 @@ pub(crate) fn body(number: u64) -> Vec<u8> {
 /// A service with entries in it.
 #[derive(Debug)]
 pub(crate) struct Service {
-    cache: Cache,
+    cache: Arc<Cache>,
     namespace: Namespace,
     ids: Vec<CacheId>,
     hashes: Vec<CacheHash>,
@@ -61,7 +61,7 @@ impl Service {
         let text = String::from_utf8_lossy(&template);
         let places = text.match_indices("1000000000").map(|(place, _)| place).collect();
         let mut service = Self {
-            cache: Cache::new(Arc::new(Memory::new()), Settings::default()),
+            cache: Arc::new(Cache::new(Arc::new(Memory::new()), Settings::default())),
             namespace: Namespace::parse("bench").expect("a clean name"),
             ids: Vec::with_capacity(entries),
             hashes: Vec::with_capacity(entries),
@@ -76,6 +76,15 @@ impl Service {
             service.hashes.push(CacheHash::parse(&stored.cache_hash).expect("a hash"));
         }
         service
+    }
+
+    /// The same service for another thread, which stores other content.
+    pub(crate) fn beside(&self) -> Self {
+        let (ids, hashes) = (self.ids.clone(), self.hashes.clone());
+        let (template, places) = (self.template.clone(), self.places.clone());
+        let (cache, namespace) = (Arc::clone(&self.cache), self.namespace.clone());
+        let next = self.next + 1_000_000_000;
+        Self { cache, namespace, ids, hashes, template, places, next, turn: self.turn + 1 }
     }
 
     /// With a piece of child data for every entry.
