@@ -41,8 +41,8 @@ pub(crate) fn body(number: u64) -> Vec<u8> {
     text.replacen(&format!("{number:010}"), &format!("{}", 1_000_000_000 + number), 2).into_bytes()
 }
 
-/// A service with entries in it.
-#[derive(Debug)]
+/// A service with entries in it. A clone is another user of the same one.
+#[derive(Debug, Clone)]
 pub(crate) struct Service {
     cache: Arc<Cache>,
     namespace: Namespace,
@@ -50,7 +50,8 @@ pub(crate) struct Service {
     hashes: Vec<CacheHash>,
     template: Vec<u8>,
     places: Vec<usize>,
-    next: u64,
+    /// The number of the content that was stored last.
+    pub(crate) next: u64,
     turn: usize,
 }
 
@@ -76,15 +77,6 @@ impl Service {
             service.hashes.push(CacheHash::parse(&stored.cache_hash).expect("a hash"));
         }
         service
-    }
-
-    /// The same service for another thread, which stores other content.
-    pub(crate) fn beside(&self) -> Self {
-        let (ids, hashes) = (self.ids.clone(), self.hashes.clone());
-        let (template, places) = (self.template.clone(), self.places.clone());
-        let (cache, namespace) = (Arc::clone(&self.cache), self.namespace.clone());
-        let next = self.next + 1_000_000_000;
-        Self { cache, namespace, ids, hashes, template, places, next, turn: self.turn + 1 }
     }
 
     /// With a piece of child data for every entry.
