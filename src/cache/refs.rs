@@ -193,11 +193,8 @@ impl HashRef {
 
     /// Takes an entry out. Returns whether it was there.
     pub fn remove(&mut self, id: &str) -> bool {
-        let before = self.cache_ids.len();
-        let all = self.cache_ids.from_old_to_new().into_iter();
-        self.cache_ids = all.filter(|version| version.cache_id != id).cloned().collect();
         self.named_latest = self.named_latest.take().filter(|latest| **latest != *id);
-        self.cache_ids.len() < before
+        self.cache_ids.remove(id)
     }
 
     /// The entries in the order a reader tries them: the latest, then from new to old. Upstream may

@@ -69,14 +69,14 @@ impl Cache {
         let plan = Plan::new(&entry, id, now)?;
         // Creating the hash reference says as well whether it was there.
         let mut look = !self.settings.create_first || self.known.meet(&plan.facts.hash_key);
-        // Where batches are not atomic, an attempt that failed may have listed the entry.
-        let mut listed = entry.cache_id.is_some();
+        // An attempt that failed has not listed a new entry: the hash reference is the last step. So what
+        // is tried again costs no more than a first attempt, whose makers would always be faster.
+        let listed = entry.cache_id.is_some();
         for _ in 0..ATTEMPTS {
             let hash_key = &plan.facts.hash_key;
             let hash_ref = if look { self.hash_reference(hash_key).await? } else { None };
             look = true;
             let known = Known { hash_ref, listed, configs: self.configs_there(&plan).await? };
-            listed = true;
             let batch = plan.batch(known);
             let weight = self.tenants.as_ref().map(|_| batch.weight()).unwrap_or_default();
             if self.apply(batch).await? {

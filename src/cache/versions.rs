@@ -50,6 +50,21 @@ impl Versions {
         all
     }
 
+    /// Takes an entry out, wherever it is listed; whether it was. What is older stays shared, so that the
+    /// cost is that of what is newer.
+    pub fn remove(&mut self, cache_id: &str) -> bool {
+        let mut found = false;
+        while let Some(at) = self.newest_first.iter().position(|one| one.cache_id == cache_id) {
+            let newer: Vec<HashVersion> = self.newest_first.iter().take(at).cloned().collect();
+            for _ in 0..=at {
+                self.newest_first.drop_first_mut();
+            }
+            newer.into_iter().rev().for_each(|version| self.push(version));
+            found = true;
+        }
+        found
+    }
+
     /// Adds one that is newer than all.
     pub fn push(&mut self, version: HashVersion) {
         self.newest_first.push_front_mut(version);
@@ -62,5 +77,28 @@ impl FromIterator<HashVersion> for Versions {
         let mut all = Self::default();
         versions.into_iter().for_each(|version| all.push(version));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_out_is_gone_and_the_rest_stays_in_order(
+            ids in proptest::collection::vec("[a-d]", 0..8),
+            gone in "[a-e]",
+        ) {
+            let version = |id: &String| HashVersion { cache_id: id.clone(), timestamp: 1 };
+            let all: Versions = ids.iter().map(version).collect();
+            let mut left = all.clone();
+            prop_assert_eq!(left.remove(&gone), ids.contains(&gone));
+            let expected: Versions = ids.iter().filter(|id| **id != gone).map(version).collect();
+            prop_assert_eq!((left.len(), &left), (expected.len(), &expected));
+            // The one before shares what is older, and is what it was.
+            prop_assert_eq!(all, ids.iter().map(version).collect());
+        }
     }
 }
