@@ -225,15 +225,14 @@ impl<'a> RelPath<'a> {
     /// Checks a path; nothing is rewritten.
     pub fn parse(path: &'a str) -> Result<Self, InvalidName> {
         let bytes = path.as_bytes();
-        let (mut start, mut plain) = (0, true);
-        for (at, byte) in bytes.iter().chain(b"/").enumerate() {
-            // Control characters are U+0000-001F, U+007F and U+0080-009F; the last are C2 80-9F in UTF-8.
-            plain &= (0x20..0x7f).contains(byte);
-            if *byte == b'/' {
-                check_segment(&bytes[start..at])?;
-                start = at + 1;
-            }
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'/', bytes).chain([bytes.len()]) {
+            check_segment(&bytes[start..at])?;
+            start = at + 1;
         }
+        // Control characters are U+0000-001F, U+007F and U+0080-009F; the last are C2 80-9F in UTF-8.
+        // All bytes are looked at, since that takes a few steps where stopping at one takes one for each.
+        let plain = bytes.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte));
         if !plain && path.chars().any(char::is_control) {
             return Err(InvalidName::ControlCharacter);
         }

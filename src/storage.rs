@@ -44,6 +44,7 @@ pub mod lifecycle;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod open;
+mod ordered;
 pub mod presign;
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -60,7 +61,7 @@ mod durability;
 #[cfg(all(unix, any(feature = "disk", feature = "zip")))]
 mod files;
 
-pub use body::{Body, Render, Size};
+pub use body::{Body, Part, Render, Size};
 pub use durability::Durability;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
@@ -245,7 +246,10 @@ impl Batch {
     /// A batch without changes.
     #[must_use]
     pub fn new(namespace: &Namespace) -> Self {
-        Self { namespace: namespace.clone(), steps: vec![Vec::new()], taken: HashSet::new() }
+        // An entry is stored in three steps.
+        let mut steps = Vec::with_capacity(3);
+        steps.push(Vec::new());
+        Self { namespace: namespace.clone(), steps, taken: HashSet::new() }
     }
 
     /// Creates or replaces a value in the current step.

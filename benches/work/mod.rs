@@ -73,8 +73,8 @@ impl Service {
         };
         for _ in 0..entries {
             let stored = service.store_next();
-            service.ids.push(stored.cache_id);
-            service.hashes.push(CacheHash::parse(&stored.cache_hash).expect("a hash"));
+            service.ids.push(*stored.cache_id());
+            service.hashes.push(CacheHash::parse(stored.cache_hash()).expect("a hash"));
         }
         service
     }
@@ -166,7 +166,7 @@ impl Service {
 
     /// Stores an entry and deletes it.
     pub(crate) fn store_and_delete(&mut self) {
-        let id = self.store_next().cache_id;
+        let id = *self.store_next().cache_id();
         black_box(block_on(self.cache.delete(&self.namespace, &id)).expect("deleted").compact());
     }
 

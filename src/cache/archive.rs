@@ -84,7 +84,7 @@ pub struct ArchivePlace<'a> {
 }
 
 /// An archive that was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoredArchive {
     /// The entry.
     pub entry: Stored,
@@ -96,13 +96,9 @@ impl Document for StoredArchive {
     fn write(&self, json: &mut Writer) {
         let entry = &self.entry;
         json.object(|json| {
-            json.name("cache_id").string(entry.cache_id.as_str());
-            json.name("cache_hash").string(&entry.cache_hash);
-            json.name("namespace").string(entry.namespace.as_str());
-            json.name("paths").document(&entry.paths);
-            json.name("size").number(entry.size);
+            entry.write_members(json);
             json.name("file_count").number(self.file_count as u64);
-            json.name("stored_at").number(entry.stored_at);
+            json.name("stored_at").number(entry.stored_at());
             json.name("error_type").null();
             json.name("error_message").null();
             json.name("success").bool(true);
@@ -391,7 +387,7 @@ impl Cache {
     ) -> Result<CacheId> {
         let strategy = original.strategy().unwrap_or(Strategy::Direct);
         let place = ArchivePlace { namespace, strategy, cache_key: "", file_id: None };
-        Ok(self.store(place.entry(content)).await?.cache_id)
+        Ok(*self.store(place.entry(content)).await?.cache_id())
     }
 
     /// Reads a binary entry.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::digest::{self, ContentHash, Digest};
-use super::document::Document;
+use super::document::{Document, Writer};
 use super::ident::{CacheId, FileType, Strategy};
 use super::layout::Copy;
 use super::refs::{
@@ -16,7 +16,7 @@ use super::refs::{
     StoredData,
 };
 use crate::key::{Key, Namespace};
-use crate::storage::{Body, Render};
+use crate::storage::{Body, Part, Render};
 
 /// What is known of an entry when it is stored.
 #[derive(Debug)]
@@ -35,37 +35,57 @@ pub(super) struct Facts {
     pub size: u64,
     /// When it is stored, in milliseconds since 1970.
     pub now: u64,
-    /// The files, a set for each copy.
-    pub copies: Box<[Copy]>,
+    /// The files of the first copy.
+    pub copy: Copy,
+    /// Those of the others.
+    pub more_copies: Box<[Copy]>,
     pub id_key: Key,
     pub hash_key: Key,
 }
 
 impl Facts {
+    /// The files, a set for each copy.
+    pub(super) fn copies(&self) -> impl Iterator<Item = &Copy> + Clone {
+        std::iter::once(&self.copy).chain(&self.more_copies)
+    }
+
     pub(super) fn file_id(&self) -> &str {
         self.file_id.as_deref().unwrap_or(self.id.as_str())
     }
 
     pub(super) fn paths(&self) -> Paths {
-        let keys =
-            self.copies.iter().flat_map(|copy| [&copy.content, &copy.config, &copy.metadata]);
-        let mut data: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
-        data.sort_unstable();
         Paths {
-            data,
+            data: self.data_paths().into_iter().map(str::to_owned).collect(),
             by_hash: vec![self.hash_key.as_str().to_owned()],
             by_id: vec![self.id_key.as_str().to_owned()],
         }
     }
 
+    /// The content files and their side files, sorted.
+    fn data_paths(&self) -> Vec<&str> {
+        let keys = self.copies().flat_map(|copy| [&copy.content, &copy.config, &copy.metadata]);
+        let mut paths: Vec<&str> = keys.map(Key::as_str).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// Writes [`Facts::paths`].
+    pub(super) fn write_paths(&self, json: &mut Writer) {
+        json.object(|json| {
+            json.name("data").strings(self.data_paths());
+            json.name("by_hash").strings([self.hash_key.as_str()]);
+            json.name("by_id").strings([self.id_key.as_str()]);
+        });
+    }
+
     pub(super) fn reference(&self) -> EntryRef {
-        let contents = || self.copies.iter().map(|copy| copy.content.as_str().to_owned());
+        let contents = || self.copies().map(|copy| copy.content.as_str().to_owned());
         EntryRef {
             all_paths: self.paths(),
             cache_id: self.id.as_str().to_owned(),
             cache_hash: self.hash.as_str().to_owned(),
             content_files: contents().collect(),
-            data_folders: self.copies.iter().map(Copy::data_folder).collect(),
+            data_folders: self.copies().map(Copy::data_folder).collect(),
             file_type: self.file_type,
             namespace: self.namespace.as_str().to_owned(),
             strategy: self.strategy.name().to_owned(),
@@ -80,11 +100,7 @@ impl Facts {
         FileConfig {
             file_id: self.file_id().to_owned(),
             file_key: self.cache_key.to_string(),
-            file_paths: self
-                .copies
-                .iter()
-                .map(|copy| format!("{}{slash}", copy.folder()))
-                .collect(),
+            file_paths: self.copies().map(|copy| format!("{}{slash}", copy.folder())).collect(),
             file_type: self.file_type,
         }
     }
@@ -107,7 +123,7 @@ impl Facts {
 
     /// What one of the documents counts for where memory is bounded: the facts belong to all three.
     fn weight(&self) -> usize {
-        let keys: usize = self.copies.iter().map(|copy| copy.content.as_str().len() * 3).sum();
+        let keys: usize = self.copies().map(|copy| copy.content.as_str().len() * 3).sum();
         let own = keys + self.id_key.as_str().len() + self.hash_key.as_str().len();
         (size_of::<Self>() + own + self.cache_key.len()) / 3
     }
@@ -115,8 +131,8 @@ impl Facts {
 
 /// Reads an entry reference. `None` when the body is not one.
 pub(super) fn entry_ref(body: &Body) -> Option<EntryRef> {
-    match body.document_of::<ReferenceOf>() {
-        Some(document) => Some(document.0.reference()),
+    match body.document_of::<Facts>() {
+        Some(facts) => Some(facts.reference()),
         None => EntryRef::parse(body),
     }
 }
@@ -154,8 +170,8 @@ pub(super) enum Located {
 impl Located {
     /// Of an entry reference. `None` when the body is not one.
     pub(super) fn of(body: &Body) -> Option<Self> {
-        match body.document_of::<ReferenceOf>() {
-            Some(document) => Some(Self::Kept(Arc::clone(&document.0))),
+        match body.shared_document_of() {
+            Some(facts) => Some(Self::Kept(facts)),
             None => EntryRef::parse(body).map(|reference| Self::Read(Box::new(reference))),
         }
     }
@@ -191,7 +207,7 @@ impl Located {
     /// The key of the first copy of the content, as [`EntryRef::content_key`].
     pub(super) fn content_key(&self, namespace: &Namespace) -> Option<Key> {
         match self {
-            Self::Kept(facts) => Some(facts.copies.first()?.content.clone()),
+            Self::Kept(facts) => Some(facts.copy.content.clone()),
             Self::Read(reference) => reference.content_key(namespace),
         }
     }
@@ -199,7 +215,7 @@ impl Located {
     /// The key of the configuration beside the first copy of the content.
     pub(super) fn config_key(&self, namespace: &Namespace) -> Option<Key> {
         match self {
-            Self::Kept(facts) => Some(facts.copies.first()?.config.clone()),
+            Self::Kept(facts) => Some(facts.copy.config.clone()),
             Self::Read(reference) => beside(reference, namespace, ".config"),
         }
     }
@@ -207,7 +223,7 @@ impl Located {
     /// The key of the metadata beside the first copy of the content.
     pub(super) fn metadata_key(&self, namespace: &Namespace) -> Option<Key> {
         match self {
-            Self::Kept(facts) => Some(facts.copies.first()?.metadata.clone()),
+            Self::Kept(facts) => Some(facts.copy.metadata.clone()),
             Self::Read(reference) => beside(reference, namespace, ".metadata"),
         }
     }
@@ -217,35 +233,36 @@ fn beside(reference: &EntryRef, namespace: &Namespace, suffix: &str) -> Option<K
     namespace.key_from_physical(&format!("{}{suffix}", reference.content_files.first()?))
 }
 
+/// The number of the entry reference among the documents of [`Facts`].
+const REFERENCE: u8 = 0;
+/// That of the file configuration.
+const CONFIG: u8 = 1;
+
 /// The entry reference.
-#[derive(Debug)]
-pub(super) struct ReferenceOf(pub Arc<Facts>);
-
-impl Render for ReferenceOf {
-    fn render(&self) -> Bytes {
-        self.0.reference().indented(REFERENCE_INDENT).into()
-    }
-
-    fn weight(&self) -> usize {
-        self.0.weight()
-    }
+pub(super) fn reference_of(facts: &Arc<Facts>) -> Body {
+    Part::new(Arc::clone(facts) as _, REFERENCE).into()
 }
 
 /// The file configuration.
-#[derive(Debug)]
-pub(super) struct ConfigOf(pub Arc<Facts>);
+pub(super) fn config_of(facts: &Arc<Facts>) -> Body {
+    Part::new(Arc::clone(facts) as _, CONFIG).into()
+}
 
-impl Render for ConfigOf {
-    fn render(&self) -> Bytes {
-        self.0.config().indented(SIDECAR_INDENT).into()
+impl Render for Facts {
+    fn render(&self, part: u8) -> Bytes {
+        match part {
+            CONFIG => self.config().indented(SIDECAR_INDENT).into(),
+            _ => self.reference().indented(REFERENCE_INDENT).into(),
+        }
     }
 
     fn weight(&self) -> usize {
-        self.0.weight()
+        self.weight()
     }
 }
 
-/// The file metadata.
+/// The file metadata. It holds on to the content for its hash, so it is no part of the facts, which
+/// outlive content that is replaced.
 #[derive(Debug)]
 pub(super) struct MetadataOf {
     pub facts: Arc<Facts>,
@@ -258,14 +275,14 @@ pub(super) enum StoredContent {
     /// Its hash.
     Hash(ContentHash),
     /// What its hash is taken of, once somebody asks.
-    Document(Arc<dyn Render>),
+    Document(Part),
 }
 
 impl StoredContent {
     /// Hashes content now, unless it is a document as well, which this one may as well hold on to.
     pub(super) fn new(body: &Body) -> Self {
         match body.document() {
-            Some(document) => Self::Document(Arc::clone(document)),
+            Some(document) => Self::Document(document.clone()),
             None => Self::Hash(digest::content_hash(body)),
         }
     }
@@ -294,11 +311,11 @@ impl MetadataOf {
 }
 
 impl Render for MetadataOf {
-    fn render(&self) -> Bytes {
+    fn render(&self, _: u8) -> Bytes {
         self.metadata().indented(SIDECAR_INDENT).into()
     }
 
-    fn size(&self) -> u64 {
+    fn size(&self, _: u8) -> u64 {
         // All hashes are of one length.
         self.document("0123456789").indented(SIDECAR_INDENT).len() as u64
     }
@@ -309,7 +326,7 @@ impl Render for MetadataOf {
 }
 
 impl Render for HashRef {
-    fn render(&self) -> Bytes {
+    fn render(&self, _: u8) -> Bytes {
         self.indented(REFERENCE_INDENT).into()
     }
 

@@ -33,29 +33,30 @@ pub fn locations(
     file_id: &str,
     now_ms: u64,
 ) -> Result<Vec<String>, InvalidName> {
-    let base = ["data/", strategy.folder()].concat();
+    let base = || ["data/", strategy.folder()].concat();
     Ok(match strategy {
         Strategy::Direct => {
             // Upstream fails on these: the only shard would be refused as a path.
             if file_id == "_" || file_id == "__" {
                 return Err(InvalidName::OnlyUnderscores);
             }
-            vec![[&base, "/", &shards(file_id)].concat()]
+            let [first, slash, second] = pieces_of_shards(file_id);
+            vec![["data/", strategy.folder(), "/", first, slash, second].concat()]
         }
-        Strategy::Temporal => vec![format!("{base}/{}", time_path(now_ms))],
+        Strategy::Temporal => vec![format!("{}/{}", base(), time_path(now_ms))],
         Strategy::TemporalLatest => {
-            vec![format!("{base}/latest"), format!("{base}/{}", time_path(now_ms))]
+            vec![format!("{}/latest", base()), format!("{}/{}", base(), time_path(now_ms))]
         }
         Strategy::TemporalVersioned => vec![
-            format!("{base}/{}", time_path(now_ms)),
-            format!("{base}/latest"),
-            format!("{base}/versions/v1"),
+            format!("{}/{}", base(), time_path(now_ms)),
+            format!("{}/latest", base()),
+            format!("{}/versions/v1", base()),
         ],
-        Strategy::KeyBased if cache_key.is_empty() => vec![base],
+        Strategy::KeyBased if cache_key.is_empty() => vec![base()],
         // One trailing slash does not double in the path; anything else that makes an empty segment
         // is refused where the path is parsed.
         Strategy::KeyBased => {
-            vec![format!("{base}/{}", cache_key.strip_suffix('/').unwrap_or(cache_key))]
+            vec![format!("{}/{}", base(), cache_key.strip_suffix('/').unwrap_or(cache_key))]
         }
     })
 }

@@ -31,8 +31,9 @@ const DEFAULT: &str = "default";
 const MANIFEST: &str = "00000000-0000-0000-0000-000000000001";
 
 /// One entry of test data that was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Sample {
+    cache_id: CacheId,
     stored: Stored,
     strategy: Strategy,
     data_type: &'static str,
@@ -45,9 +46,9 @@ pub struct Sample {
 impl Document for Sample {
     fn write(&self, json: &mut Writer) {
         json.object(|json| {
-            json.name("cache_id").string(self.stored.cache_id.as_str());
-            json.name("cache_hash").string(&self.stored.cache_hash);
-            json.name("namespace").string(self.stored.namespace.as_str());
+            json.name("cache_id").string(self.cache_id.as_str());
+            json.name("cache_hash").string(self.stored.cache_hash());
+            json.name("namespace").string(self.stored.namespace().as_str());
             json.name("strategy").string(self.strategy.name());
             json.name("data_type").string(self.data_type);
             if let Some(cache_key) = &self.cache_key {
@@ -150,8 +151,8 @@ impl Cache {
             let stored = self.store_plain(&namespace, Strategy::Direct, content, None).await?;
             let kind = string(item, "type").ok_or_else(broken)?;
             let fixture = Value::Object(vec![
-                (Text::from("cache_id"), Value::Str(stored.cache_id.to_string().into())),
-                (Text::from("cache_hash"), Value::Str(stored.cache_hash.into())),
+                (Text::from("cache_id"), Value::from(stored.cache_id().to_string())),
+                (Text::from("cache_hash"), Value::from(stored.cache_hash().to_owned())),
                 (Text::from("type"), Value::Str(kind.into())),
             ]);
             manifest.push((string(item, "name").ok_or_else(broken)?.into(), fixture));
@@ -215,7 +216,8 @@ impl Cache {
         };
         let stored = self.store(entry).await?;
         let description = string(sample, "description").unwrap_or_default();
-        Ok(Sample { stored, strategy, data_type, description, cache_key, children: None })
+        let cache_id = *stored.cache_id();
+        Ok(Sample { cache_id, stored, strategy, data_type, description, cache_key, children: None })
     }
 
     async fn create_parent(&self, namespace: &Namespace, sample: &Value<'_>) -> Result<Sample> {
@@ -229,7 +231,7 @@ impl Cache {
             let content = child.get("content").ok_or_else(broken)?;
             let place = DataPlace {
                 namespace,
-                cache_id: &parent.stored.cache_id,
+                cache_id: &parent.cache_id,
                 data_key: &data_key,
                 data_file_id: &data_file_id,
             };
@@ -253,17 +255,18 @@ impl Cache {
         let cache_key = string(sample, "cache_key").ok_or_else(broken)?;
         let place =
             ArchivePlace { namespace, strategy, cache_key: &cache_key, file_id: Some("v1_0_0") };
-        let mut stored = self.create_archive(place).await.map_err(of_archive)?.entry;
+        let stored = self.create_archive(place).await.map_err(of_archive)?.entry;
+        let mut cache_id = *stored.cache_id();
         let Value::Object(members) = members else { return Err(broken()) };
         for (name, content) in members {
             let name = name.as_str().ok_or_else(broken)?;
             let content = text(content)?.as_bytes();
-            let added = self.add_member(namespace, &stored.cache_id, name, content).await;
-            stored.cache_id = *added.map_err(of_archive)?.cache_id();
+            let added = self.add_member(namespace, &cache_id, name, content).await;
+            cache_id = *added.map_err(of_archive)?.cache_id();
         }
         let description = string(sample, "description").unwrap_or_default();
-        let cache_key = Some(cache_key);
-        Ok(Sample { stored, strategy, data_type: "zip", description, cache_key, children: None })
+        let (cache_key, data_type) = (Some(cache_key), "zip");
+        Ok(Sample { cache_id, stored, strategy, data_type, description, cache_key, children: None })
     }
 
     async fn store_plain(

@@ -59,11 +59,11 @@ impl Served {
 }
 
 impl Render for Served {
-    fn render(&self) -> Bytes {
+    fn render(&self, _: u8) -> Bytes {
         value(&self.text).to_pretty(self.indent).into()
     }
 
-    fn size(&self) -> u64 {
+    fn size(&self, _: u8) -> u64 {
         self.size
     }
 
@@ -82,7 +82,7 @@ pub(super) fn value(compact: &[u8]) -> Value<'_> {
 struct Kept(Bytes);
 
 impl Render for Kept {
-    fn render(&self) -> Bytes {
+    fn render(&self, _: u8) -> Bytes {
         self.0.clone()
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::content::Prepared;
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
-use super::facts::{self, ConfigOf, Facts, MetadataOf, ReferenceOf, StoredContent};
+use super::facts::{self, Facts, MetadataOf, StoredContent};
 use super::ident::{CacheId, Strategy};
 use super::layout::{self, Copy};
-use super::refs::{HashRef, HashVersion, Paths};
+use super::refs::{HashRef, HashVersion};
 use super::{ATTEMPTS, Cache};
 use crate::key::{Key, Namespace};
 use crate::storage::{Batch, Body, Expect, Version};
@@ -31,31 +31,48 @@ pub struct NewEntry<'a> {
 }
 
 /// What was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+#[derive(Debug, Clone)]
+pub struct Stored(Arc<Facts>);
+
+impl Stored {
     /// The new entry's id.
-    pub cache_id: CacheId,
+    #[must_use]
+    pub fn cache_id(&self) -> &CacheId {
+        &self.0.id
+    }
+
     /// Its hash.
-    pub cache_hash: String,
+    #[must_use]
+    pub fn cache_hash(&self) -> &str {
+        self.0.hash.as_str()
+    }
+
     /// Its namespace.
-    pub namespace: Namespace,
-    /// The keys written.
-    pub paths: Paths,
-    /// Bytes of the content file.
-    pub size: u64,
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
     /// When, in milliseconds since 1970.
-    pub stored_at: u64,
+    #[must_use]
+    pub fn stored_at(&self) -> u64 {
+        self.0.now
+    }
+
+    /// Writes the members that replies to a store begin with.
+    pub(super) fn write_members(&self, json: &mut Writer) {
+        let facts = &self.0;
+        json.name("cache_id").string(facts.id.as_str());
+        json.name("cache_hash").string(facts.hash.as_str());
+        json.name("namespace").string(facts.namespace.as_str());
+        facts.write_paths(json.name("paths"));
+        json.name("size").number(facts.size);
+    }
 }
 
 impl Document for Stored {
     fn write(&self, json: &mut Writer) {
-        json.object(|json| {
-            json.name("cache_id").string(self.cache_id.as_str());
-            json.name("cache_hash").string(&self.cache_hash);
-            json.name("namespace").string(self.namespace.as_str());
-            json.name("paths").document(&self.paths);
-            json.name("size").number(self.size);
-        });
+        json.object(|json| self.write_members(json));
     }
 }
 
@@ -80,8 +97,8 @@ impl Cache {
             let batch = plan.batch(known);
             let weight = self.tenants.as_ref().map(|_| batch.weight()).unwrap_or_default();
             if self.apply(batch).await? {
-                self.remember(&plan.facts.copies[0].content, &id, weight);
-                return Ok(plan.reply());
+                self.remember(&plan.facts.copy.content, &id, weight);
+                return Ok(Stored(plan.facts));
             }
         }
         Err(Error::Busy { attempts: ATTEMPTS })
@@ -116,12 +133,12 @@ impl Cache {
         Ok(reference)
     }
 
-    /// Which copies have their configuration already. A place named by a new id has none.
+    /// Which copies have their configuration already; empty for a place named by a new id, where none has.
     async fn configs_there(&self, plan: &Plan) -> Result<Vec<bool>> {
-        let mut there = vec![false; plan.facts.copies.len()];
+        let mut there = Vec::new();
         if !plan.fresh {
-            for (copy, there) in plan.facts.copies.iter().zip(&mut there) {
-                *there = self.storage.stat(&copy.config).await?.is_some();
+            for copy in plan.facts.copies() {
+                there.push(self.storage.stat(&copy.config).await?.is_some());
             }
         }
         Ok(there)
@@ -135,7 +152,7 @@ struct Known {
     hash_ref: Option<(HashRef, Version)>,
     /// Whether the hash reference may list the entry already.
     listed: bool,
-    /// For every copy, whether its configuration is there.
+    /// For every copy, whether its configuration is there. Empty when none is.
     configs: Vec<bool>,
 }
 
@@ -153,10 +170,10 @@ impl Plan {
     fn new(entry: &NewEntry<'_>, id: CacheId, now: u64) -> Result<Self> {
         let NewEntry { namespace, strategy, cache_key, content, .. } = entry;
         let file_id = entry.file_id.unwrap_or(id.as_str());
-        let copies = layout::locations(*strategy, cache_key, file_id, now)?
-            .iter()
-            .map(|location| Copy::new(namespace, location, file_id, content.file_type))
-            .collect::<Result<Box<[_]>, _>>()?;
+        let [first, more @ ..] = &layout::locations(*strategy, cache_key, file_id, now)?[..] else {
+            unreachable!("every strategy has a place");
+        };
+        let copy = |place: &String| Copy::new(namespace, place, file_id, content.file_type);
         let facts = Facts {
             namespace: (*namespace).clone(),
             strategy: *strategy,
@@ -169,7 +186,8 @@ impl Plan {
             field_path: content.field_path.as_deref().map(Box::from),
             size: content.body.size(),
             now,
-            copies,
+            copy: copy(first)?,
+            more_copies: more.iter().map(copy).collect::<Result<_, _>>()?,
             id_key: layout::id_reference(namespace, &id)?,
             hash_key: layout::hash_reference(namespace, content.hash.as_str())?,
         };
@@ -183,11 +201,12 @@ impl Plan {
 
     fn batch(&self, known: Known) -> Batch {
         let facts = &self.facts;
-        let config = Body::of(Arc::new(ConfigOf(Arc::clone(facts))));
+        let config = facts::config_of(facts);
         let stored = self.stored.clone();
         let metadata = Body::of(Arc::new(MetadataOf { facts: Arc::clone(facts), stored }));
         let mut batch = Batch::new(&facts.namespace);
-        for (copy, config_there) in facts.copies.iter().zip(known.configs) {
+        let configs_there = known.configs.into_iter().chain(std::iter::repeat(false));
+        for (copy, config_there) in facts.copies().zip(configs_there) {
             if !config_there {
                 // A place named by a new id cannot have one; anywhere else the first one stays.
                 let expect = if self.fresh { Expect::Any } else { Expect::Absent };
@@ -197,7 +216,7 @@ impl Plan {
             batch.put(copy.metadata.clone(), metadata.clone());
         }
         batch.then();
-        batch.put(facts.id_key.clone(), Body::of(Arc::new(ReferenceOf(Arc::clone(facts)))));
+        batch.put(facts.id_key.clone(), facts::reference_of(facts));
         batch.then();
         let (mut hash_ref, expect) = match known.hash_ref {
             Some((hash_ref, version)) => (hash_ref, Expect::At(version)),
@@ -210,16 +229,5 @@ impl Plan {
         }
         batch.put_if(facts.hash_key.clone(), Body::of(Arc::new(hash_ref)), expect);
         batch
-    }
-
-    fn reply(&self) -> Stored {
-        Stored {
-            cache_id: self.facts.id,
-            cache_hash: self.facts.hash.as_str().to_owned(),
-            namespace: self.facts.namespace.clone(),
-            paths: self.facts.paths(),
-            size: self.facts.size,
-            stored_at: self.facts.now,
-        }
     }
 }

@@ -11,18 +11,52 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-/// A document that has one text, in bytes.
+/// A document that has a text, in bytes, or several that say the same in different ways and are kept
+/// once: then each has a number.
 pub trait Render: Any + fmt::Debug + Send + Sync {
-    /// The text: the same bytes every time, however often and whenever it is asked for.
-    fn render(&self) -> Bytes;
+    /// A text: the same bytes every time, however often and whenever it is asked for.
+    fn render(&self, part: u8) -> Bytes;
 
     /// Its length in bytes.
-    fn size(&self) -> u64 {
-        self.render().len() as u64
+    fn size(&self, part: u8) -> u64 {
+        self.render(part).len() as u64
     }
 
-    /// About how many bytes of memory it takes as long as it is not rendered.
+    /// About how many bytes of memory each of its texts takes as long as it is not rendered.
     fn weight(&self) -> usize;
+}
+
+/// One text of a document, not rendered.
+#[derive(Clone, Debug)]
+pub struct Part {
+    document: Arc<dyn Render>,
+    number: u8,
+}
+
+impl Part {
+    /// The text of a document that has that number.
+    #[must_use]
+    pub fn new(document: Arc<dyn Render>, number: u8) -> Self {
+        Self { document, number }
+    }
+
+    /// Renders it.
+    #[must_use]
+    pub fn render(&self) -> Bytes {
+        self.document.render(self.number)
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.document.size(self.number)
+    }
+
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.document.weight()
+    }
 }
 
 /// The bytes of an object. Dereferences to them.
@@ -40,30 +74,45 @@ pub struct Body(Repr);
 enum Repr {
     Bytes(Bytes),
     // The text is kept with this handle and not with the document, which would grow for good.
-    Document(Arc<dyn Render>, OnceLock<Bytes>),
+    Document(Part, OnceLock<Bytes>),
 }
 
 impl Body {
-    /// A body whose bytes are what a document renders to.
+    /// A body whose bytes are what a document of one text renders to.
     #[must_use]
     pub fn of(document: Arc<dyn Render>) -> Self {
-        Self(Repr::Document(document, OnceLock::new()))
+        Part::new(document, 0).into()
     }
 
     /// The document this body was made of, if it was, for stores that keep it and for whoever made it.
     #[must_use]
-    pub fn document(&self) -> Option<&Arc<dyn Render>> {
+    pub fn document(&self) -> Option<&Part> {
         match &self.0 {
             Repr::Bytes(_) => None,
             Repr::Document(document, _) => Some(document),
         }
     }
 
+    /// The document this body was made of; its bytes, when it was not.
+    pub fn into_document(self) -> Result<Part, Bytes> {
+        match self.0 {
+            Repr::Bytes(bytes) => Err(bytes),
+            Repr::Document(document, _) => Ok(document),
+        }
+    }
+
     /// The document this body was made of, if it was one of this type.
     #[must_use]
     pub fn document_of<D: Render>(&self) -> Option<&D> {
-        let document: &dyn Any = &**self.document()?;
+        let document: &dyn Any = &*self.document()?.document;
         document.downcast_ref()
+    }
+
+    /// The same, to hold on to.
+    #[must_use]
+    pub fn shared_document_of<D: Render>(&self) -> Option<Arc<D>> {
+        let document: Arc<dyn Any + Send + Sync> = Arc::clone(&self.document()?.document) as _;
+        document.downcast().ok()
     }
 
     /// Length in bytes, without rendering them where the document knows it.
@@ -114,13 +163,13 @@ pub struct Size(Known);
 #[derive(Clone)]
 enum Known {
     Bytes(u64),
-    Document(Arc<dyn Render>),
+    Document(Part),
 }
 
 impl Size {
     /// The length of what a document renders to.
     #[must_use]
-    pub fn of(document: Arc<dyn Render>) -> Self {
+    pub fn of(document: Part) -> Self {
         Self(Known::Document(document))
     }
 
@@ -165,6 +214,12 @@ impl Deref for Body {
 impl AsRef<[u8]> for Body {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+impl From<Part> for Body {
+    fn from(document: Part) -> Self {
+        Self(Repr::Document(document, OnceLock::new()))
     }
 }
 

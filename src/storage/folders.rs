@@ -1,48 +1,40 @@
 //! A map of keys for stores in memory: as fast as a hash table for one key, and in order for listings.
 //!
-//! Folders are found by hash, and the few keys of each lie in order; so the length of the paths that
-//! keys share costs one hash, where an ordered map compares it at every step down. An ordered walk goes
+//! Folders are found by hash, and the keys of each lie in order; so the length of the paths that keys
+//! share costs one hash, where an ordered map compares it at every step down. An ordered walk goes
 //! through the keys of a folder and through its folders side by side.
 
-use std::collections::HashMap;
-use std::collections::btree_map::{self, BTreeMap};
-use std::collections::btree_set::{self, BTreeSet};
+use std::hash::BuildHasher as _;
 use std::iter::Peekable;
 use std::ops::Bound;
-use std::slice;
 
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
+use super::ordered::{self, Ordered, Sought};
 use crate::key::Key;
-
-/// Up to this many keys of a folder are kept in a plain list, which takes a fraction of the memory of a
-/// tree; inserting moves half of them on average.
-const FEW: usize = 64;
 
 /// An ordered map from keys to values.
 #[derive(Debug)]
 pub struct Folders<V> {
-    /// By path with the slash at its end; the top is the empty path. Only the top may be empty.
-    by_path: HashMap<Box<str>, Folder<V>, RandomState>,
+    /// By the hash of the path. Only the top, whose path is empty, may be empty.
+    by_path: HashTable<Folder<V>>,
+    seed: RandomState,
     keys: usize,
 }
 
 #[derive(Debug)]
 struct Folder<V> {
-    keys: Keys<V>,
+    /// With the slash at its end.
+    path: Box<str>,
+    keys: Ordered<Key, V>,
     /// The names of the folders in it, with the slash at the end, since that is how they sort.
-    folders: BTreeSet<Box<str>>,
-}
-
-#[derive(Debug)]
-enum Keys<V> {
-    Few(Vec<(Key, V)>),
-    Many(BTreeMap<Key, V>),
+    folders: Ordered<Box<str>, ()>,
 }
 
 impl<V> Default for Folders<V> {
     fn default() -> Self {
-        Self { by_path: HashMap::default(), keys: 0 }
+        Self { by_path: HashTable::new(), seed: RandomState::default(), keys: 0 }
     }
 }
 
@@ -62,34 +54,38 @@ impl<V> Folders<V> {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&V> {
-        match &self.by_path.get(folder_of(key.as_str()))?.keys {
-            Keys::Few(few) => Some(&few[place(few, key).ok()?].1),
-            Keys::Many(many) => many.get(key),
-        }
+        let path = folder_of(key.as_str());
+        let sought = Sought::new(key.as_str(), path.len());
+        // Whoever has the whole key is the folder, so that its path need not be read.
+        let has_it = |folder: &Folder<V>| {
+            folder.path.len() == path.len() && folder.keys.get(sought).is_some()
+        };
+        self.by_path.find(self.seed.hash_one(path), has_it)?.keys.get(sought)
     }
 
     /// Puts a value, and gives the one that was there.
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
+        self.enter(&key).insert(key, value)
+    }
+
+    /// Enters the folder of a key, which is made where it is not there: at least that key must be inserted.
+    pub fn enter(&mut self, key: &Key) -> Inside<'_, V> {
         let path = folder_of(key.as_str());
-        let folder = match self.by_path.get_mut(path) {
-            Some(folder) => folder,
-            None => {
-                self.make(path);
-                self.by_path.get_mut(path)?
-            }
-        };
-        let before = folder.keys.insert(key, value);
-        self.keys += usize::from(before.is_none());
-        before
+        let hash = self.seed.hash_one(path);
+        let there = self.by_path.find_bucket_index(hash, |folder| *folder.path == *path);
+        let index = there.unwrap_or_else(|| self.make(path, hash));
+        let folder = self.by_path.get_bucket_mut(index).expect("it was found there");
+        Inside { folder, keys: &mut self.keys }
     }
 
     /// Removes a value, and gives it.
     pub fn remove(&mut self, key: &Key) -> Option<V> {
         let path = folder_of(key.as_str());
-        let folder = self.by_path.get_mut(path)?;
-        let before = folder.keys.remove(key)?;
+        let folder = self.folder_mut(path)?;
+        let before = folder.keys.remove(Sought::new(key.as_str(), path.len()))?;
+        let empty = folder.is_empty();
         self.keys -= 1;
-        if folder.is_empty() {
+        if empty {
             self.unmake(path);
         }
         Some(before)
@@ -102,44 +98,66 @@ impl<V> Folders<V> {
             Bound::Included(at) | Bound::Excluded(at) => at,
             Bound::Unbounded => "",
         };
-        let mut path = String::new();
-        while let Some(folder) = self.by_path.get(path.as_str()) {
+        let mut path = "";
+        while let Some(folder) = self.folder(path) {
             let rest = &at[path.len()..];
             let next = rest.find('/').map(|end| &rest[..=end]);
             // The folder that leads on to the place comes first; it is entered at the place.
             let seek = Bound::Included(next.unwrap_or(rest));
-            let mut folders = folder.folders.range::<str, _>((seek, Bound::Unbounded)).peekable();
-            let enter = next.filter(|next| folders.next_if(|name| &***name == *next).is_some());
-            let keys = folder.keys.range(from);
-            range.open.push(Level { path: path.clone(), keys: keys.peekable(), folders });
+            let mut folders = folder.folders.range(seek).peekable();
+            let enter =
+                next.filter(|next| folders.next_if(|(name, ())| &***name == *next).is_some());
+            let keys = folder.keys.range(from).peekable();
+            range.open.push(Level { folder, keys, folders });
             let Some(enter) = enter else { break };
-            path.push_str(enter);
+            path = &at[..path.len() + enter.len()];
         }
         range
     }
 
-    /// Makes a folder that is not there, and those it lies in.
-    fn make(&mut self, mut path: &str) {
-        let mut inside: Option<&str> = None;
-        loop {
-            let name = inside.map(Box::from);
-            if let Some(there) = self.by_path.get_mut(path) {
-                there.folders.extend(name);
-                return;
+    fn folder(&self, path: &str) -> Option<&Folder<V>> {
+        self.by_path.find(self.seed.hash_one(path), |folder| *folder.path == *path)
+    }
+
+    fn folder_mut(&mut self, path: &str) -> Option<&mut Folder<V>> {
+        self.by_path.find_mut(self.seed.hash_one(path), |folder| *folder.path == *path)
+    }
+
+    /// Makes a folder that is not there, and those it lies in; where it is in the table.
+    fn make(&mut self, path: &str, hash: u64) -> usize {
+        let mut inner = path;
+        while let Some((holder, name)) = holder_of(inner) {
+            if let Some(there) = self.folder_mut(holder) {
+                there.folders.insert(name.into(), 0, ());
+                break;
             }
-            let folders = name.into_iter().collect();
-            self.by_path.insert(path.into(), Folder { keys: Keys::default(), folders });
-            let Some((holder, name)) = holder_of(path) else { return };
-            (path, inside) = (holder, Some(name));
+            let mut folders = Ordered::default();
+            folders.reserve(1);
+            folders.insert(name.into(), 0, ());
+            let hash = self.seed.hash_one(holder);
+            self.add(hash, Folder { path: holder.into(), keys: Ordered::default(), folders });
+            inner = holder;
         }
+        // Last, since adding another may move it.
+        let (keys, folders) = (Ordered::default(), Ordered::default());
+        self.add(hash, Folder { path: path.into(), keys, folders })
+    }
+
+    fn add(&mut self, hash: u64, folder: Folder<V>) -> usize {
+        let seed = &self.seed;
+        let rehash = |folder: &Folder<V>| seed.hash_one(&*folder.path);
+        self.by_path.insert_unique(hash, folder, rehash).bucket_index()
     }
 
     /// Takes an empty folder away, and those that are empty without it.
     fn unmake(&mut self, mut path: &str) {
         while let Some((holder, name)) = holder_of(path) {
-            self.by_path.remove(path);
-            let Some(there) = self.by_path.get_mut(holder) else { return };
-            there.folders.remove(name);
+            let hash = self.seed.hash_one(path);
+            if let Ok(folder) = self.by_path.find_entry(hash, |folder| *folder.path == *path) {
+                folder.remove();
+            }
+            let Some(there) = self.folder_mut(holder) else { return };
+            there.folders.remove(Sought::new(name, 0));
             if !there.is_empty() {
                 return;
             }
@@ -154,62 +172,34 @@ impl<V> Folder<V> {
     }
 }
 
-impl<V> Default for Keys<V> {
-    fn default() -> Self {
-        Self::Few(Vec::new())
-    }
+/// A folder, entered to insert keys of it: finding it is most of the work of inserting one.
+#[derive(Debug)]
+pub struct Inside<'a, V> {
+    folder: &'a mut Folder<V>,
+    keys: &'a mut usize,
 }
 
-impl<V> Keys<V> {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Few(few) => few.is_empty(),
-            Self::Many(many) => many.is_empty(),
-        }
+impl<V> Inside<'_, V> {
+    /// Whether a key is one of this folder.
+    #[must_use]
+    pub fn is_place_of(&self, key: &Key) -> bool {
+        folder_of(key.as_str()) == &*self.folder.path
     }
 
-    fn insert(&mut self, key: Key, value: V) -> Option<V> {
-        let few = match self {
-            Self::Many(many) => return many.insert(key, value),
-            Self::Few(few) => few,
-        };
-        let at = match place(few, &key) {
-            Ok(at) => return Some(std::mem::replace(&mut few[at].1, value)),
-            Err(at) => at,
-        };
-        if few.len() == FEW {
-            let mut many: BTreeMap<Key, V> = few.drain(..).collect();
-            many.insert(key, value);
-            *self = Self::Many(many);
-            return None;
-        }
-        if few.len() == few.capacity() {
-            // A list grows to four items at first, and most folders hold one to three keys.
-            few.reserve_exact(1 + few.len() / 2);
-        }
-        few.insert(at, (key, value));
-        None
+    /// Makes room in a new folder for as many keys as are going to be inserted.
+    pub fn reserve(&mut self, keys: usize) {
+        self.folder.keys.reserve(keys);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<V> {
-        match self {
-            Self::Few(few) => Some(few.remove(place(few, key).ok()?).1),
-            Self::Many(many) => many.remove(key),
-        }
-    }
-
-    fn range(&self, from: Bound<&str>) -> KeysFrom<'_, V> {
-        match self {
-            Self::Few(few) => {
-                let before = |key: &Key| match from {
-                    Bound::Included(at) => key.as_str() < at,
-                    Bound::Excluded(at) => key.as_str() <= at,
-                    Bound::Unbounded => false,
-                };
-                KeysFrom::Few(few[few.partition_point(|(key, _)| before(key))..].iter())
-            }
-            Self::Many(many) => KeysFrom::Many(many.range::<str, _>((from, Bound::Unbounded))),
-        }
+    /// Puts a value, and gives the one that was there.
+    ///
+    /// # Panics
+    /// When the key is of another folder.
+    pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
+        assert!(self.is_place_of(&key), "{key} lies in another folder");
+        let before = self.folder.keys.insert(key, self.folder.path.len(), value);
+        *self.keys += usize::from(before.is_none());
+        before
     }
 }
 
@@ -224,26 +214,9 @@ pub struct Range<'a, V> {
 /// What is left of a folder.
 #[derive(Debug)]
 struct Level<'a, V> {
-    path: String,
-    keys: Peekable<KeysFrom<'a, V>>,
-    folders: Peekable<btree_set::Range<'a, Box<str>>>,
-}
-
-#[derive(Debug)]
-enum KeysFrom<'a, V> {
-    Few(slice::Iter<'a, (Key, V)>),
-    Many(btree_map::Range<'a, Key, V>),
-}
-
-impl<'a, V> Iterator for KeysFrom<'a, V> {
-    type Item = (&'a Key, &'a V);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Few(few) => few.next().map(|(key, value)| (key, value)),
-            Self::Many(many) => many.next(),
-        }
-    }
+    folder: &'a Folder<V>,
+    keys: Peekable<ordered::Range<'a, Key, V>>,
+    folders: Peekable<ordered::Range<'a, Box<str>, ()>>,
 }
 
 impl<'a, V> Iterator for Range<'a, V> {
@@ -252,24 +225,22 @@ impl<'a, V> Iterator for Range<'a, V> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let level = self.open.last_mut()?;
+            let path = &*level.folder.path;
             let key_first = match (level.keys.peek(), level.folders.peek()) {
-                (Some((key, _)), Some(name)) => key.as_str()[level.path.len()..] < ***name,
+                (Some((key, _)), Some((name, ()))) => key.as_str()[path.len()..] < ***name,
                 (key, _) => key.is_some(),
             };
             if key_first {
                 return level.keys.next();
             }
-            let Some(name) = level.folders.next() else {
+            let Some((name, ())) = level.folders.next() else {
                 self.open.pop();
                 continue;
             };
-            let path = format!("{}{name}", level.path);
-            let folder = self.map.by_path.get(path.as_str())?;
-            self.open.push(Level {
-                path,
-                keys: folder.keys.range(Bound::Unbounded).peekable(),
-                folders: folder.folders.range::<str, _>(..).peekable(),
-            });
+            let folder = self.map.folder(&[path, name].concat())?;
+            let keys = folder.keys.range(Bound::Unbounded).peekable();
+            let folders = folder.folders.range(Bound::Unbounded).peekable();
+            self.open.push(Level { folder, keys, folders });
         }
     }
 }
@@ -285,12 +256,10 @@ fn holder_of(path: &str) -> Option<(&str, &str)> {
     Some(path.split_at(folder_of(without_slash).len()))
 }
 
-fn place<V>(few: &[(Key, V)], key: &Key) -> Result<usize, usize> {
-    few.binary_search_by(|(there, _)| there.cmp(key))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::key::{Namespace, RelPath};
     use proptest::prelude::*;

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use bytes::Bytes;
 use super::folders::Folders;
 use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
-    Batch, Body, Change, Error, Expect, List, Object, Page, Promises, Render, Result, Size, Stat,
+    Batch, Body, Change, Error, Expect, List, Object, Page, Part, Promises, Result, Size, Stat,
     Storage, sorted,
 };
 use crate::key::{Key, Namespace};
@@ -46,30 +45,30 @@ struct Slot {
 
 enum Value {
     Bytes(Bytes),
-    Document(Arc<dyn Render>),
+    Document(Part),
 }
 
 impl Value {
-    fn new(body: &Body) -> Self {
-        match body.document() {
-            Some(document) => Self::Document(Arc::clone(document)),
+    fn new(body: Body) -> Self {
+        match body.into_document() {
+            Ok(document) => Self::Document(document),
             // Copied, because a request's body shares the connection's read buffer, and keeping a
             // slice of that alive would cost many times the value.
-            None => Self::Bytes(Bytes::copy_from_slice(body)),
+            Err(bytes) => Self::Bytes(Bytes::copy_from_slice(&bytes)),
         }
     }
 
     fn body(&self) -> Body {
         match self {
             Self::Bytes(bytes) => bytes.clone().into(),
-            Self::Document(document) => Body::of(Arc::clone(document)),
+            Self::Document(document) => document.clone().into(),
         }
     }
 
     fn size(&self) -> Size {
         match self {
             Self::Bytes(bytes) => (bytes.len() as u64).into(),
-            Self::Document(document) => Size::of(Arc::clone(document)),
+            Self::Document(document) => Size::of(document.clone()),
         }
     }
 
@@ -161,9 +160,7 @@ impl Storage for Memory {
                 return Err(Error::Full { backend: "memory", needed: after - max_bytes });
             }
         }
-        for change in batch.into_steps().into_iter().flatten() {
-            state.carry_out(change);
-        }
+        batch.into_steps().into_iter().for_each(|step| state.carry_out(step));
         Ok(())
     }
 
@@ -225,21 +222,39 @@ impl State {
         bytes
     }
 
-    fn carry_out(&mut self, change: Change) {
-        match change {
-            Change::Put { key, bytes, .. } => {
+    fn carry_out(&mut self, step: Vec<Change>) {
+        let mut changes = step.into_iter();
+        while let Some(change) = changes.next() {
+            let (key, bytes) = match change {
+                Change::Put { key, bytes, .. } => (key, bytes),
+                Change::Delete { key, .. } => {
+                    if let Some(before) = self.objects.remove(&key) {
+                        self.bytes -= weight(&key, before.value.weight());
+                    }
+                    continue;
+                }
+            };
+            let mut folder = self.objects.enter(&key);
+            // Content and its side files come one after the other, and lie in one folder.
+            let beside = |next: &&Change| {
+                matches!(next, Change::Put { .. }) && folder.is_place_of(next.key())
+            };
+            let run = changes.as_slice().iter().take_while(beside).count();
+            folder.reserve(1 + run);
+            let mut put = |key: Key, bytes: Body| {
                 self.last_version += 1;
-                let value = Value::new(&bytes);
+                let value = Value::new(bytes);
                 self.bytes += weight(&key, value.weight());
                 let slot = Slot { value, version: self.last_version };
                 let length = key.as_str().len();
-                if let Some(before) = self.objects.insert(key, slot) {
+                if let Some(before) = folder.insert(key, slot) {
                     self.bytes -= OVERHEAD + (length + before.value.weight()) as u64;
                 }
-            }
-            Change::Delete { key, .. } => {
-                if let Some(before) = self.objects.remove(&key) {
-                    self.bytes -= weight(&key, before.value.weight());
+            };
+            put(key, bytes);
+            for next in changes.by_ref().take(run) {
+                if let Change::Put { key, bytes, .. } = next {
+                    put(key, bytes);
                 }
             }
         }

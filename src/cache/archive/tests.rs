@@ -312,7 +312,8 @@ fn a_failed_atomic_batch_leaves_everything_as_it_was() {
         file_id: Some("f"),
     };
     let original = Bytes::from(archive(&[("a", b"1")]));
-    let id = now(cache.store_archive(place, original.clone())).unwrap().entry.cache_id;
+    let stored = now(cache.store_archive(place, original.clone())).unwrap();
+    let id = *stored.entry.cache_id();
     let entries = || now(cache.ids(&namespace)).unwrap();
     let before = entries();
     let operations =

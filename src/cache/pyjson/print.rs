@@ -197,8 +197,9 @@ struct Printer<'v, 'o, O> {
     style: Style,
     depth: usize,
     lossless: bool,
-    /// The members of the objects being printed, in order; each object uses its end of it.
-    sorting: Vec<&'v Member<'v>>,
+    /// The members of the objects being printed, in order, with the heads of their names; each object
+    /// uses its end of it.
+    sorting: Vec<(u64, &'v Member<'v>)>,
 }
 
 // The functions that call each other for every level of nesting are kept small, and apart from
@@ -240,10 +241,12 @@ impl<'v, O: Output> Printer<'v, '_, O> {
 
     fn sorted_members(&mut self, members: &'v [Member<'v>]) {
         let start = self.sorting.len();
-        self.sorting.extend(members);
-        self.sorting[start..].sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.sorting.extend(members.iter().map(|member| (member.0.head(), member)));
+        self.sorting[start..].sort_unstable_by(|one, other| {
+            one.0.cmp(&other.0).then_with(|| one.1.0.cmp(&other.1.0))
+        });
         for index in 0..members.len() {
-            self.member(index, self.sorting[start + index]);
+            self.member(index, self.sorting[start + index].1);
         }
         self.sorting.truncate(start);
     }
