@@ -40,6 +40,9 @@ fn operations(c: &mut Criterion, entries: usize) {
                 return b.iter_custom(|rounds| anew(rounds, entries, *operation));
             }
             let mut service = service.borrow_mut();
+            if GROWING.contains(name) {
+                return b.iter_custom(|rounds| and_back(rounds, &mut service, *operation));
+            }
             b.iter(|| operation(&mut service));
         });
     }
@@ -55,6 +58,18 @@ fn anew(calls: u64, entries: usize, operation: fn(&mut Service)) -> Duration {
         let start = Instant::now();
         (0..calls).for_each(|_| operation(&mut service));
         spent += start.elapsed();
+    }
+    spent
+}
+
+/// As many calls, whose entries are deleted again now and then, for the same reason.
+fn and_back(calls: u64, service: &mut Service, operation: fn(&mut Service)) -> Duration {
+    let mut spent = Duration::ZERO;
+    for calls in chunks(calls, 10_000) {
+        let start = Instant::now();
+        (0..calls).for_each(|_| operation(service));
+        spent += start.elapsed();
+        service.delete_last(calls);
     }
     spent
 }

@@ -21,6 +21,9 @@ use larder::storage::memory::Memory;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// From an entry to the one that is asked for next: a prime.
+const STRIDE: usize = 7_368_787;
+
 /// Bytes of a body.
 pub(crate) const BODY: usize = 1024;
 
@@ -50,6 +53,8 @@ pub(crate) struct Service {
     hashes: Vec<CacheHash>,
     template: Vec<u8>,
     places: Vec<usize>,
+    /// Those that calls to be measured stored, in order.
+    stored: Vec<CacheId>,
     /// The number of the content that was stored last.
     pub(crate) next: u64,
     turn: usize,
@@ -66,13 +71,19 @@ impl Service {
             namespace: Namespace::parse("bench").expect("a clean name"),
             ids: Vec::with_capacity(entries),
             hashes: Vec::with_capacity(entries),
+            stored: Vec::new(),
             places,
             next: 0,
             turn: 0,
             template,
         };
+        let mut stored: Vec<_> = (0..entries).map(|_| Some(service.store_next())).collect();
+        // In an order that no cache of a processor foresees; lists of their own, read one after the other,
+        // since what a client asks for is at hand.
+        let mut at = 0;
         for _ in 0..entries {
-            let stored = service.store_next();
+            at = (at + STRIDE) % entries;
+            let stored = stored[at].take().expect("a prime passes every place once");
             service.ids.push(*stored.cache_id());
             service.hashes.push(CacheHash::parse(stored.cache_hash()).expect("a hash"));
         }
@@ -109,9 +120,9 @@ impl Service {
         self.store(&self.template)
     }
 
-    /// Another entry in each call, in an order that no cache of a processor foresees.
+    /// Another entry in each call.
     fn turn(&mut self) -> usize {
-        self.turn = (self.turn + 7_368_787) % self.ids.len();
+        self.turn = (self.turn + 1) % self.ids.len();
         self.turn
     }
 
@@ -121,12 +132,24 @@ impl Service {
     }
 
     pub(crate) fn store_new(&mut self) {
-        black_box(self.store_next().compact());
+        let stored = self.store_next();
+        self.stored.push(*stored.cache_id());
+        black_box(stored.compact());
     }
 
     /// The same content once more.
     pub(crate) fn store_known(&mut self) {
-        black_box(self.store(&self.template).compact());
+        let stored = self.store(&self.template);
+        self.stored.push(*stored.cache_id());
+        black_box(stored.compact());
+    }
+
+    /// Deletes what [`Service::store_new`] and [`Service::store_known`] stored last.
+    pub(crate) fn delete_last(&mut self, entries: u64) {
+        for _ in 0..entries {
+            let id = self.stored.pop().expect("as many were stored");
+            block_on(self.cache.delete(&self.namespace, &id)).expect("deleted");
+        }
     }
 
     fn content(&self, lookup: Lookup<'_>) -> Bytes {

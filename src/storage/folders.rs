@@ -314,12 +314,19 @@ mod tests {
         }
 
         #[test]
-        fn a_folder_may_hold_many_keys(names in proptest::collection::vec(0_u32..200, 0..300)) {
+        fn a_folder_may_hold_many_keys(
+            names in proptest::collection::vec((0_u32..300, prop::bool::weighted(0.9)), 0..500),
+        ) {
             let (mut folders, mut model) = (Folders::default(), BTreeMap::new());
             let team = Namespace::parse("team").expect("clean");
-            for name in names {
+            for (name, put) in names {
                 let key = team.key(RelPath::parse(&format!("a/{name}")).expect("clean")).expect("short");
-                prop_assert_eq!(folders.insert(key.clone(), name), model.insert(key, name));
+                if put {
+                    prop_assert_eq!(folders.insert(key.clone(), name), model.insert(key.clone(), name));
+                } else {
+                    prop_assert_eq!(folders.remove(&key), model.remove(&key));
+                }
+                prop_assert_eq!(folders.get(&key), model.get(&key));
             }
             check(&folders, &model, "team/a/150")?;
         }

@@ -1,21 +1,30 @@
 //! An ordered map that is short most of the time: a sorted list, and a tree once it is long.
 //!
-//! Beside every name stands its beginning as a number, so that a search reads one piece of memory, and
-//! names themselves (each a piece of its own, far from the processor in a large store) only at the end.
+//! Beside every name stands its beginning as a number, so that a search reads one or two pieces of memory,
+//! and names themselves (each a piece of its own, far from the processor in a large store) only at the end.
 
 use std::borrow::Borrow;
 use std::collections::btree_map::{self, BTreeMap};
 use std::ops::Bound;
 use std::slice;
 
+use thin_vec::ThinVec;
+
 /// Up to this many items are kept in a list, which takes a fraction of the memory of a tree; inserting
 /// moves half of them on average.
-const FEW: usize = 64;
+const FEW: usize = 128;
+
+/// Up to this many items are searched as they are; beyond, all beginnings stand side by side once more.
+const SHORT: usize = 8;
 
 /// A map ordered by the bytes of its names.
 #[derive(Debug)]
 pub(super) enum Ordered<K, V> {
-    Few(Vec<Item<K, V>>),
+    Few {
+        items: Vec<Item<K, V>>,
+        /// Those of all items, or of none.
+        heads: ThinVec<u64>,
+    },
     Many(BTreeMap<K, V>),
 }
 
@@ -47,64 +56,75 @@ impl<'a> Sought<'a> {
 
 impl<K, V> Default for Ordered<K, V> {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::Few { items: Vec::new(), heads: ThinVec::new() }
     }
 }
 
 impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Few(few) => few.is_empty(),
+            Self::Few { items, .. } => items.is_empty(),
             Self::Many(many) => many.is_empty(),
         }
     }
 
     pub(super) fn get(&self, sought: Sought<'_>) -> Option<&V> {
         match self {
-            Self::Few(few) => Some(&few[place(few, sought).ok()?].value),
+            Self::Few { items, heads } => Some(&items[place(items, heads, sought).ok()?].value),
             Self::Many(many) => many.get(sought.name),
         }
     }
 
-    /// Makes room for as many items as are going to be inserted.
-    pub(super) fn reserve(&mut self, items: usize) {
-        if let Self::Few(few) = self
-            && few.is_empty()
+    /// Makes room as for so many items, where there are none yet.
+    pub(super) fn reserve(&mut self, count: usize) {
+        if let Self::Few { items, .. } = self
+            && items.is_empty()
         {
-            few.reserve_exact(items.min(FEW));
+            items.reserve_exact(count.min(FEW));
         }
     }
 
-    /// Puts a value, and gives the one that was there. `head` is of the same name.
+    /// Puts a value, and gives the one that was there. All names share their first `shared` bytes.
     pub(super) fn insert(&mut self, name: K, shared: usize, value: V) -> Option<V> {
-        let few = match self {
+        let (items, heads) = match self {
             Self::Many(many) => return many.insert(name, value),
-            Self::Few(few) => few,
+            Self::Few { items, heads } => (items, heads),
         };
         let sought = Sought::new(name.borrow(), shared);
-        let at = match place(few, sought) {
-            Ok(at) => return Some(std::mem::replace(&mut few[at].value, value)),
+        let at = match place(items, heads, sought) {
+            Ok(at) => return Some(std::mem::replace(&mut items[at].value, value)),
             Err(at) => at,
         };
-        if few.len() == FEW {
-            let mut many: BTreeMap<K, V> =
-                few.drain(..).map(|item| (item.name, item.value)).collect();
+        if items.len() == FEW {
+            let items = items.drain(..).map(|item| (item.name, item.value));
+            let mut many: BTreeMap<K, V> = items.collect();
             many.insert(name, value);
             *self = Self::Many(many);
             return None;
         }
-        if few.len() == few.capacity() {
+        if items.len() == items.capacity() {
             // A list grows to four items at first, and most folders hold one to three keys.
-            few.reserve_exact(1 + few.len() / 2);
+            items.reserve_exact(1 + items.len() / 2);
         }
         let head = sought.head;
-        few.insert(at, Item { head, name, value });
+        items.insert(at, Item { head, name, value });
+        if !heads.is_empty() {
+            heads.insert(at, head);
+        } else if items.len() > SHORT {
+            heads.extend(items.iter().map(|item| item.head));
+        }
         None
     }
 
     pub(super) fn remove(&mut self, sought: Sought<'_>) -> Option<V> {
         match self {
-            Self::Few(few) => Some(few.remove(place(few, sought).ok()?).value),
+            Self::Few { items, heads } => {
+                let at = place(items, heads, sought).ok()?;
+                if !heads.is_empty() {
+                    heads.remove(at);
+                }
+                Some(items.remove(at).value)
+            }
             Self::Many(many) => many.remove(sought.name),
         }
     }
@@ -112,24 +132,36 @@ impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
     /// The items from a place on, in order.
     pub(super) fn range(&self, from: Bound<&str>) -> Range<'_, K, V> {
         match self {
-            Self::Few(few) => {
+            Self::Few { items, .. } => {
                 let before = |name: &str| match from {
                     Bound::Included(at) => name < at,
                     Bound::Excluded(at) => name <= at,
                     Bound::Unbounded => false,
                 };
-                let start = few.partition_point(|item| before(item.name.borrow()));
-                Range::Few(few[start..].iter())
+                let start = items.partition_point(|item| before(item.name.borrow()));
+                Range::Few(items[start..].iter())
             }
             Self::Many(many) => Range::Many(many.range::<str, _>((from, Bound::Unbounded))),
         }
     }
 }
 
-fn place<K: Borrow<str>, V>(few: &[Item<K, V>], sought: Sought<'_>) -> Result<usize, usize> {
-    few.binary_search_by(|there| {
-        there.head.cmp(&sought.head).then_with(|| there.name.borrow().cmp(sought.name))
-    })
+fn place<K: Borrow<str>, V>(
+    items: &[Item<K, V>],
+    heads: &[u64],
+    sought: Sought<'_>,
+) -> Result<usize, usize> {
+    if heads.is_empty() {
+        return items.binary_search_by(|item| {
+            item.head.cmp(&sought.head).then_with(|| item.name.borrow().cmp(sought.name))
+        });
+    }
+    // Names that begin alike are few, and lie side by side.
+    let start = heads.partition_point(|head| *head < sought.head);
+    let alike = heads[start..].partition_point(|head| *head == sought.head);
+    let found =
+        items[start..start + alike].binary_search_by(|item| item.name.borrow().cmp(sought.name));
+    found.map(|at| start + at).map_err(|at| start + at)
 }
 
 /// Items in order.
