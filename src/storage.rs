@@ -29,7 +29,6 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -55,14 +54,14 @@ pub mod walk;
 #[cfg(all(unix, feature = "zip"))]
 pub mod zip;
 
-#[cfg(any(feature = "disk", feature = "sqlite", feature = "zip"))]
-mod digest;
 mod durability;
 #[cfg(all(unix, any(feature = "disk", feature = "zip")))]
 mod files;
+mod version;
 
 pub use body::{Body, Part, Render, Size};
 pub use durability::Durability;
+pub use version::Version;
 
 /// The locks of the stores in this process. The battery compiles `memory` a second time with those of
 /// a schedule explorer in this place.
@@ -124,49 +123,6 @@ pub struct Stat {
     pub size: Size,
     /// As in [`Object::version`].
     pub version: Version,
-}
-
-/// An opaque mark of one value of one key: equal versions of a key mean equal bytes. A backend makes
-/// it from a number or a text (a counter, a content hash, an entity tag).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Version(Mark);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Mark {
-    Number(u64),
-    Text(Arc<str>),
-}
-
-impl From<u64> for Version {
-    fn from(number: u64) -> Self {
-        Self(Mark::Number(number))
-    }
-}
-
-impl From<&str> for Version {
-    fn from(text: &str) -> Self {
-        Self(Mark::Text(text.into()))
-    }
-}
-
-impl Version {
-    /// The number this version was made from, if it was one.
-    #[must_use]
-    pub fn as_number(&self) -> Option<u64> {
-        match &self.0 {
-            Mark::Number(number) => Some(*number),
-            Mark::Text(_) => None,
-        }
-    }
-
-    /// The text this version was made from, if it was one.
-    #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
-        match &self.0 {
-            Mark::Number(_) => None,
-            Mark::Text(text) => Some(text),
-        }
-    }
 }
 
 /// What must be true of a key for a change to it to be applied.

@@ -76,13 +76,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::blocking::BlockingStorage;
-use super::digest::{version, version_of};
 use super::durability::{Durability, make_folder};
-use super::{Batch, List, Object, Page, Promises, Result, Stat};
+use super::{Batch, List, Object, Page, Promises, Result, Stat, Version};
 use crate::key::{Key, Namespace};
 use fail::failed;
 use locks::Locks;
@@ -190,13 +190,14 @@ impl BlockingStorage for Disk {
     fn get(&self, key: &Key) -> Result<Option<Object>> {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
         let bytes = read(file).map_err(failed("read", key.as_str()))?;
-        let version = version(&bytes);
+        let bytes = Bytes::from(bytes);
+        let version = Version::of_value(bytes.clone());
         Ok(Some(Object { bytes: bytes.into(), version }))
     }
 
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
-        let (version, size) = version_of(file).map_err(failed("read", key.as_str()))?;
+        let (version, size) = Version::of_reader(file).map_err(failed("read", key.as_str()))?;
         Ok(Some(Stat { size: size.into(), version }))
     }
 

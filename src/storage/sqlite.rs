@@ -73,6 +73,7 @@ mod group;
 mod list;
 mod read;
 mod schema;
+mod transaction;
 mod write;
 
 /// The log is cut when it has grown to this many bytes, which it does when readers are never all done

@@ -14,8 +14,7 @@ use super::locks::Share;
 use super::temp::Temp;
 use super::tree::{Made, Tries, VALUE, open_folder, remove_hollow, split};
 use crate::key::Key;
-use crate::storage::digest::{version, version_of};
-use crate::storage::{Batch, Body, Change, Error, Expect, Result};
+use crate::storage::{Batch, Body, Change, Error, Expect, Result, Version};
 
 /// How many new files are open at once between being written and being synced.
 const GROUP: usize = 32;
@@ -59,7 +58,9 @@ impl Disk {
                 let holds = match (change.expect(), left) {
                     (Expect::Any, _) | (Expect::Absent, None) => true,
                     (Expect::Absent, Some(_)) | (Expect::At(_), None) => false,
-                    (Expect::At(expected), Some(bytes)) => *expected == version(bytes),
+                    (Expect::At(expected), Some(bytes)) => {
+                        *expected == Version::of_value(bytes.bytes().clone())
+                    }
                 };
                 if !holds {
                     return Err(Error::Conflict { key: change.key().clone() });
@@ -82,7 +83,7 @@ impl Disk {
             Expect::Absent => self.tree.value(key.as_str())?.is_none(),
             Expect::At(version) => match self.tree.value(key.as_str())? {
                 Some(file) => {
-                    let found = version_of(file).map_err(failed("read", key.as_str()))?;
+                    let found = Version::of_reader(file).map_err(failed("read", key.as_str()))?;
                     found.0 == *version
                 }
                 None => false,

@@ -7,6 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::fail::failed;
+use super::transaction::Transaction;
 use crate::key::{Key, Namespace};
 use crate::storage::{Cursor, Depth, Entry, List, Page, Result};
 
@@ -22,7 +23,7 @@ const FROM: &str = "SELECT path FROM memory_fs_files INDEXED BY idx__memory_fs_f
 pub(super) fn page(connection: &Connection, query: &List) -> Result<Page> {
     let trouble = || failed::<rusqlite::Error>("list", query.prefix.as_str());
     // A page is of one moment, however often it seeks.
-    let moment = connection.unchecked_transaction().map_err(trouble())?;
+    let moment = Transaction::to_read(connection).map_err(trouble())?;
     let mut statement = moment.prepare_cached(RANGE).map_err(trouble())?;
     let page = walk(&mut statement, query).map_err(trouble())?;
     drop(statement);
@@ -97,7 +98,7 @@ fn behind_foreign(query: &List, path: &str) -> Option<String> {
 
 /// See [`Storage::namespaces`](crate::storage::Storage::namespaces).
 pub(super) fn namespaces(connection: &Connection) -> Result<Vec<Namespace>> {
-    let moment = connection.unchecked_transaction().map_err(failed("list", "/"))?;
+    let moment = Transaction::to_read(connection).map_err(failed("list", "/"))?;
     let mut statement = moment.prepare_cached(FROM).map_err(failed("list", "/"))?;
     let mut found =
         first_segments(&mut statement).map_err(failed::<rusqlite::Error>("list", "/"))?;

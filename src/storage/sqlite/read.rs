@@ -2,12 +2,12 @@
 
 use std::io::{self, Read};
 
+use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::fail::{failed, foreign};
 use crate::key::Key;
-use crate::storage::digest::{version, version_of};
 use crate::storage::{Object, Result, Stat, Version};
 
 /// From this length on a value is read piece by piece; SQLite would put it together in memory first.
@@ -25,7 +25,8 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Object>> 
     find(connection, key, |value, size| {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         value.read_to_end(&mut bytes)?;
-        let version = version(&bytes);
+        let bytes = Bytes::from(bytes);
+        let version = Version::of_value(bytes.clone());
         Ok(Object { bytes: bytes.into(), version })
     })
 }
@@ -33,7 +34,7 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Object>> 
 /// See [`Storage::stat`](crate::storage::Storage::stat).
 pub(super) fn stat(connection: &Connection, key: &Key) -> Result<Option<Stat>> {
     find(connection, key, |value, _| {
-        version_of(value).map(|(version, size)| Stat { size: size.into(), version })
+        Version::of_reader(value).map(|(version, size)| Stat { size: size.into(), version })
     })
 }
 

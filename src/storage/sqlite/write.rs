@@ -1,12 +1,12 @@
 //! Carrying out a group of batches in one transaction.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use super::fail::{BACKEND, again, failed};
 use super::read::{current_version, is_there};
+use super::transaction::Transaction;
 use crate::key::Key;
-use crate::storage::digest::version;
-use crate::storage::{Batch, Change, Error, Expect, Result};
+use crate::storage::{Batch, Change, Error, Expect, Result, Version};
 
 /// Milliseconds since 1970, as the Python service counts.
 macro_rules! now {
@@ -85,8 +85,7 @@ enum Stopped {
 }
 
 fn attempt(connection: &mut Connection, group: &[Batch]) -> Result<Vec<Result<()>>, Stopped> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
+    let transaction = Transaction::to_write(connection)
         .map_err(|error| Stopped::Before(failed("begin to write to", "the database")(error)))?;
     let mut answers = Vec::with_capacity(group.len());
     for batch in group {
@@ -122,7 +121,7 @@ fn check(connection: &Connection, batch: &Batch) -> Result<()> {
                     current_version(connection, key)?.as_ref() == Some(expected)
                 }
                 (Expect::At(expected), Some(Change::Put { bytes, .. })) => {
-                    version(bytes) == *expected
+                    Version::of_value(bytes.bytes().clone()) == *expected
                 }
                 (Expect::Absent, Some(Change::Put { .. }))
                 | (Expect::At(_), Some(Change::Delete { .. })) => false,

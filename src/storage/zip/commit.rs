@@ -17,7 +17,6 @@ use super::member::{Packed, pack};
 use super::record::Draft;
 use super::store::Store;
 use crate::key::Key;
-use crate::storage::digest::mark;
 use crate::storage::{Batch, Change, Durability, Error, Expect, Result, Version};
 use crate::zipfile::Moment;
 
@@ -181,7 +180,7 @@ impl<'a> After<'a> {
             if !holds {
                 return Err(Error::Conflict { key: key.clone() });
             }
-            own.insert(key, change.new.as_ref().map(|packed| mark(&packed.hash)));
+            own.insert(key, change.new.as_ref().map(|packed| Version::of_sha256(packed.hash)));
         }
         self.versions.extend(own);
         Ok(())

@@ -8,7 +8,6 @@ use super::archive::Archive;
 use super::member::{Hash, Packed};
 use crate::key::Key;
 use crate::storage::Version;
-use crate::storage::digest::mark;
 
 /// The file of places in the archive; the parts of the journal count from 1.
 pub(super) const ARCHIVE: u64 = 0;
@@ -49,7 +48,7 @@ impl Slot {
 
     /// The version of the value, if it is known.
     pub(super) fn version(&self) -> Option<Version> {
-        self.hash.get().map(|hash| mark(hash))
+        self.hash.get().copied().map(Version::of_sha256)
     }
 }
 

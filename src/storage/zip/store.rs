@@ -13,7 +13,6 @@ use super::member;
 use super::paths::Paths;
 use super::{corrupt, unavailable};
 use crate::key::Key;
-use crate::storage::digest::mark;
 use crate::storage::{Durability, Object, Result, Stat, Version};
 
 /// The store. Locks are taken in the order of the fields.
@@ -121,7 +120,7 @@ impl Store {
             Some(_) => {}
             None => self.learn(key, hash),
         }
-        Ok(Some((bytes, mark(&hash))))
+        Ok(Some((bytes, Version::of_sha256(hash))))
     }
 
     /// Keeps the hash of a value for the next time.
