@@ -13,6 +13,7 @@ use larder::storage::{
     Version,
 };
 
+use crate::adapter::wait_for;
 use crate::ensure;
 use crate::report::{Failure, chain};
 use crate::subject::{AnySubject, Limits};
@@ -162,23 +163,23 @@ impl Handle {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Object>> {
-        runtime().block_on(self.0.get(key))
+        wait_for(self.0.get(key))
     }
 
     pub(crate) fn stat(&self, key: &Key) -> Result<Option<Stat>> {
-        runtime().block_on(self.0.stat(key))
+        wait_for(self.0.stat(key))
     }
 
     pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
-        runtime().block_on(self.0.apply(batch))
+        wait_for(self.0.apply(batch))
     }
 
     pub(crate) fn list(&self, query: List) -> Result<Page> {
-        runtime().block_on(self.0.list(query))
+        wait_for(self.0.list(query))
     }
 
     pub(crate) fn namespaces(&self) -> Result<Vec<Namespace>> {
-        runtime().block_on(self.0.namespaces())
+        wait_for(self.0.namespaces())
     }
 
     pub(crate) fn put(&self, key: &Key, bytes: impl Into<Body>) -> Result<()> {

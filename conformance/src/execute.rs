@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Outcome};
+use crate::check::{Check, Group, Outcome};
 use crate::report::{Failure, Finding, Verdict, chain};
 
 /// What is told of a run while it goes on.
@@ -24,6 +24,9 @@ pub(crate) enum Told<'a> {
 
 /// Runs checks on so many threads; the findings come back in the order of the checks. A run that is
 /// stopped begins no more checks; those that did not begin are missing from what comes back.
+///
+/// Where there are several threads, the checks that wait for the clock have one more, so that they wait
+/// beside the others and not behind them.
 pub(crate) fn all(
     hold: &(dyn Fn(&Check) -> Finding + Sync),
     checks: &[&Check],
@@ -31,16 +34,19 @@ pub(crate) fn all(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Told<'_>),
 ) -> Vec<Finding> {
-    let next = AtomicUsize::new(0);
+    let waits = |nth: &usize| threads > 1 && checks[*nth].group() == Group::Time;
+    let (waiting, busy): (Vec<_>, Vec<_>) = (0..checks.len()).partition(waits);
+    let queues = [(threads.max(1), busy), (usize::from(!waiting.is_empty()), waiting)];
+    let queues = queues.map(|(threads, queue)| (threads, queue, AtomicUsize::new(0)));
     let mut found: Vec<(usize, Finding)> = Vec::new();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
-        for _ in 0..threads.max(1) {
-            let (sender, next) = (sender.clone(), &next);
+        let workers = queues.iter().flat_map(|queue| std::iter::repeat_n(queue, queue.0));
+        for (_, queue, next) in workers {
+            let sender = sender.clone();
             scope.spawn(move || {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(check) = checks.get(nth) else { break };
+                while let Some(&nth) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let check = checks[nth];
                     if stop.load(Ordering::Relaxed) || sender.send((nth, None)).is_err() {
                         break;
                     }

@@ -137,6 +137,7 @@ pub mod run;
 pub mod runner;
 pub mod wrappers;
 
+mod adapter;
 mod bench;
 mod execute;
 #[cfg(feature = "http")]
@@ -152,7 +153,9 @@ mod worker;
 pub use bench::DEFAULT_CASES;
 pub use larder;
 pub use larder::storage::{Storage, blocking::BlockingStorage};
-pub use subject::{AnySubject, BoxError, Damage, InProcess, Limits, Opened, Subject, blocking};
+pub use subject::{
+    AnySubject, BoxError, Damage, InProcess, Limits, Opened, Subject, blocking, blocking_shared,
+};
 
 /// A name for a run that no other has: `lc-` and six random characters, fit for a namespace.
 #[cfg(feature = "http")]

@@ -21,6 +21,7 @@ struct Options {
     exact: bool,
     list: bool,
     ignored: bool,
+    report_time: bool,
     threads: Option<usize>,
 }
 
@@ -41,12 +42,13 @@ impl Options {
                 "--list" => options.list = true,
                 "--exact" => options.exact = true,
                 "--ignored" => options.ignored = true,
+                "--report-time" => options.report_time = true,
                 "--skip" => options.skip.push(value()?),
                 "--test-threads" => {
                     options.threads =
                         Some(value()?.parse().map_err(|_| "--test-threads needs a number")?);
                 }
-                "--format" | "--color" | "--logfile" | "--report-time" => drop(value()?),
+                "--format" | "--color" | "--logfile" => drop(value()?),
                 "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test"
                 | "--bench" | "--include-ignored" => {}
                 other if other.starts_with('-') => return Err(format!("unknown option {other}")),
@@ -161,10 +163,16 @@ fn run(
         let findings = execute::all(&hold, &chosen, threads, &never, &mut |told| {
             let Told::Ended(finding) = told else { return };
             let name = format!("{}::{} {}", subject.name(), finding.number, finding.sentence);
+            let took = match options.report_time {
+                true => format!(" <{:.3}s>", finding.took.as_secs_f64()),
+                false => String::new(),
+            };
             let _ = match &finding.verdict {
-                Verdict::Pass => writeln!(out, "test {name} ... ok"),
-                Verdict::Fail(_) => writeln!(out, "test {name} ... FAILED"),
-                Verdict::NotChecked(reason) => writeln!(out, "test {name} ... ignored, {reason}"),
+                Verdict::Pass => writeln!(out, "test {name} ... ok{took}"),
+                Verdict::Fail(_) => writeln!(out, "test {name} ... FAILED{took}"),
+                Verdict::NotChecked(reason) => {
+                    writeln!(out, "test {name} ... ignored, {reason}{took}")
+                }
             };
         });
         let report = battery.report(findings);

@@ -11,6 +11,8 @@ use larder::key::{Key, MAX_KEY_BYTES};
 use larder::storage::Storage;
 use larder::storage::blocking::{Blocking, BlockingStorage};
 
+use crate::adapter::Adapter;
+
 /// A cause, of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -76,9 +78,15 @@ impl Default for Limits {
     }
 }
 
-/// A blocking store as the battery drives it: through the adapter that the service uses.
+/// A blocking store as the battery drives it: through the adapter that the service uses, but for threads
+/// that have nothing to do but to wait, which call it in place.
 pub fn blocking(store: impl BlockingStorage) -> Arc<dyn Storage> {
-    Arc::new(Blocking::new(store))
+    Arc::new(Adapter(Blocking::new(store)))
+}
+
+/// The same for a store that others hold as well, as one in [`InProcess`].
+pub fn blocking_shared(store: Arc<impl BlockingStorage>) -> Arc<dyn Storage> {
+    Arc::new(Adapter(Blocking::shared(store)))
 }
 
 /// For stores that live in this process: one per home for as long as somebody holds it, so that two

@@ -4,12 +4,10 @@
 //! the battery writes thousands of values.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use larder::storage::Durability;
-use larder::storage::blocking::Blocking;
 use larder::storage::sqlite::Sqlite;
-use larder_conformance::{InProcess, Opened, Subject, blocking};
+use larder_conformance::{InProcess, Opened, Subject, blocking, blocking_shared};
 
 struct InFile;
 
@@ -33,7 +31,7 @@ impl Subject for InMemory {
 
     async fn open(&self, home: &Path) -> Opened {
         let make = || Sqlite::in_memory().expect("memory for a database");
-        Ok(Arc::new(Blocking::shared(self.0.open(home, make))))
+        Ok(blocking_shared(self.0.open(home, make)))
     }
 }
 

@@ -20,7 +20,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::bench::{Bench, runtime};
+use crate::adapter::wait_for;
+use crate::bench::Bench;
 use crate::check::Outcome;
 use crate::ensure;
 use crate::report::Failure;
@@ -258,7 +259,7 @@ pub(super) fn service_as_over_memory(bench: &Bench) -> Outcome {
 fn run(bench: &Bench, steps: &[Step]) -> Outcome {
     let (_home, handle) = bench.fresh()?;
     let (store, memory) = (Side::over(handle.0), Side::over(Arc::new(Memory::new())));
-    runtime().block_on(async {
+    wait_for(async {
         for step in steps {
             let (ours, wanted) = (store.step(step).await, memory.step(step).await);
             ensure!(ours == wanted, "{step:?} gave\n{ours}\nand over memory\n{wanted}");

@@ -20,11 +20,12 @@ pub(super) fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<Name>> {
     const FIRST: usize = 32 << 10;
     const LAST: usize = 32 << 20;
 
-    let mut buffer = vec![std::mem::MaybeUninit::uninit(); FIRST];
-    let (mut found, mut calls) = read(dir, &mut buffer)?;
-    while calls > 1 && buffer.len() < LAST {
-        buffer = vec![std::mem::MaybeUninit::uninit(); buffer.len() * 8];
-        let (again, fewer) = read(dir, &mut buffer)?;
+    // Room, not values: filling it would take longer than the call, without optimisation.
+    let mut buffer = Vec::with_capacity(FIRST);
+    let (mut found, mut calls) = read(dir, buffer.spare_capacity_mut())?;
+    while calls > 1 && buffer.capacity() < LAST {
+        buffer = Vec::with_capacity(buffer.capacity() * 8);
+        let (again, fewer) = read(dir, buffer.spare_capacity_mut())?;
         found = again;
         if fewer >= calls {
             break;
@@ -35,7 +36,7 @@ pub(super) fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<Name>> {
         // A file system that hands out names in small portions, or half a million names. A second
         // look finds what the first one missed, but for a name that was replaced twice at the worst
         // two moments.
-        found.extend(read(dir, &mut buffer)?.0);
+        found.extend(read(dir, buffer.spare_capacity_mut())?.0);
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         found.dedup_by(|a, b| a.0 == b.0);
     }

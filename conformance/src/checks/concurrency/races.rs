@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use larder::key::{Key, Namespace};
 use larder::storage::{Batch, List, Object, Page, Promises, Result, Stat, Storage};
 
+use crate::adapter::as_the_service;
 use crate::bench::{Bench, Handle, Home, Random};
 use crate::check::Outcome;
 use crate::report::Failure;
@@ -70,27 +71,27 @@ impl Storage for Watched {
 
     async fn get(&self, key: &Key) -> Result<Option<Object>> {
         let _passing = self.traffic.enter(false);
-        self.inner.get(key).await
+        as_the_service(self.inner.get(key)).await
     }
 
     async fn stat(&self, key: &Key) -> Result<Option<Stat>> {
         let _passing = self.traffic.enter(false);
-        self.inner.stat(key).await
+        as_the_service(self.inner.stat(key)).await
     }
 
     async fn apply(&self, batch: Batch) -> Result<()> {
         let _passing = self.traffic.enter(true);
-        self.inner.apply(batch).await
+        as_the_service(self.inner.apply(batch)).await
     }
 
     async fn list(&self, query: List) -> Result<Page> {
         let _passing = self.traffic.enter(false);
-        self.inner.list(query).await
+        as_the_service(self.inner.list(query)).await
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>> {
         let _passing = self.traffic.enter(false);
-        self.inner.namespaces().await
+        as_the_service(self.inner.namespaces()).await
     }
 }
 
