@@ -6,28 +6,52 @@
 //! `tests/conformance.rs` is:
 //!
 //! ```no_run
-//! # use larder::storage::memory::Memory;
+//! # mod mystore {
+//! #     use larder::storage::{Durability, disk::Disk};
+//! #     pub struct Store;
+//! #     impl Store {
+//! #         pub fn open(home: &std::path::Path) -> std::io::Result<Disk> {
+//! #             Disk::open(home, Durability::Relaxed)
+//! #         }
+//! #     }
+//! # }
 //! use std::path::Path;
-//! use std::sync::Arc;
 //!
-//! use larder_conformance::{Opened, Subject};
+//! use larder_conformance::{Opened, Subject, blocking};
+//! use mystore::Store;
 //!
 //! struct MyStore;
 //!
 //! impl Subject for MyStore {
 //!     /// The same home shows the same data; other homes share nothing with it.
 //!     async fn open(&self, home: &Path) -> Opened {
-//!         // With a blocking store: Ok(larder_conformance::blocking(Store::open(home)?))
-//!         # let _ = home;
-//!         # type Store = Memory;
-//!         Ok(Arc::new(Store::new()))
+//!         Ok(blocking(Store::open(home)?)) // of one that is async: Ok(std::sync::Arc::new(…))
 //!     }
 //! }
 //!
 //! larder_conformance::main!(MyStore);
 //! ```
 //!
-//! and in `Cargo.toml`:
+//! For a store that lives in the process, or that one opener at a time may have, [`InProcess`] gives
+//! the same store to whoever opens the same home:
+//!
+//! ```no_run
+//! # mod mystore { pub use larder::storage::memory::Memory as Store; }
+//! # use std::path::Path;
+//! # use larder_conformance::{InProcess, Opened, Subject};
+//! # use mystore::Store;
+//! struct MyStore(InProcess<Store>);
+//!
+//! impl Subject for MyStore {
+//!     async fn open(&self, home: &Path) -> Opened {
+//!         Ok(self.0.open(home, Store::new)) // of one that blocks: blocking_shared(…)
+//!     }
+//! }
+//!
+//! larder_conformance::main!(MyStore(InProcess::new()));
+//! ```
+//!
+//! Either needs this in `Cargo.toml`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -158,7 +182,7 @@ pub use subject::{
 };
 
 /// A name for a run that no other has: `lc-` and six random characters, fit for a namespace.
-#[cfg(feature = "http")]
+#[cfg(any(test, feature = "http"))]
 pub(crate) fn run_name() -> String {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(std::process::id());

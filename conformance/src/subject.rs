@@ -12,6 +12,7 @@ use larder::storage::Storage;
 use larder::storage::blocking::{Blocking, BlockingStorage};
 
 use crate::adapter::Adapter;
+use crate::worker::let_processes_start;
 
 /// A cause, of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -152,6 +153,7 @@ impl AnySubject {
     }
 
     pub(crate) async fn open(&self, home: &Path) -> Opened {
+        let_processes_start();
         self.0.open(home).await
     }
 
@@ -160,6 +162,7 @@ impl AnySubject {
     }
 
     pub(crate) fn bounded(&self, home: &Path, bytes: u64) -> Option<Opened> {
+        let_processes_start();
         self.0.bounded(home, bytes)
     }
 

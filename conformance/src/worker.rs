@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use larder::key::Key;
 use larder::storage::{Batch, Error, Expect, Version};
@@ -22,6 +22,9 @@ use crate::subject::AnySubject;
 const SUBJECT: &str = "LARDER_CONFORMANCE_WORKER";
 const HOME: &str = "LARDER_CONFORMANCE_WORKER_HOME";
 const TASK: &str = "LARDER_CONFORMANCE_WORKER_TASK";
+
+/// The first thing that every worker says.
+const STARTED: &str = "started";
 
 /// When a write of a race applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +215,16 @@ pub(crate) fn end_all() {
     }
 }
 
+/// Held by whoever is just starting a process.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// Waits until no process is just being started. Until a new process runs its program it holds the files
+/// of this one open, and so the locks of stores that were closed meanwhile: without this, opening
+/// such a store again would be refused now and then, by the battery's own doing.
+pub(crate) fn let_processes_start() {
+    drop(STARTING.write().unwrap_or_else(PoisonError::into_inner));
+}
+
 fn end(child: &Mutex<Child>) {
     let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = child.kill();
@@ -230,27 +243,37 @@ impl Worker {
     pub(crate) fn start(bench: &Bench, home: &Home, task: Task) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::new(format!("failed to start a process: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
-        // Held while the process is started, so that none is forgotten.
-        let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(all) = &mut *under_way else {
-            return Err(Failure::new("the run has ended; no process is started"));
+        let mut command = Command::new(program);
+        command.env(SUBJECT, bench.subject.name()).env(HOME, home.path()).env(TASK, task.text());
+        Self::begin(&mut command).map_err(failed)
+    }
+
+    /// Starts a process, and waits until it runs its program: it says so first.
+    fn begin(command: &mut Command) -> io::Result<Self> {
+        let _starting = STARTING.read().unwrap_or_else(PoisonError::into_inner);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let (child, to, from) = {
+            // Held while the process is started, so that none is forgotten.
+            let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+            let ended = || io::Error::other("the run has ended; no process is started");
+            let all = under_way.as_mut().ok_or_else(ended)?;
+            let mut child = command.spawn()?;
+            let pipes = (child.stdin.take(), child.stdout.take());
+            let child = Arc::new(Mutex::new(child));
+            all.retain(|child| child.strong_count() > 0);
+            all.push(Arc::downgrade(&child));
+            let (Some(to), Some(from)) = pipes else {
+                return Err(io::Error::other("a process without pipes"));
+            };
+            (child, to, from)
         };
-        let mut child = Command::new(program)
-            .env(SUBJECT, bench.subject.name())
-            .env(HOME, home.path())
-            .env(TASK, task.text())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
-        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Failure::new("a process without pipes"));
-        };
-        let child = Arc::new(Mutex::new(child));
-        all.retain(|child| child.strong_count() > 0);
-        all.push(Arc::downgrade(&child));
-        Ok(Self { child, to, from: BufReader::new(from) })
+        let mut worker = Self { child, to, from: BufReader::new(from) };
+        match worker.line().as_deref() {
+            Some(STARTED) => Ok(worker),
+            said => Err(io::Error::other(format!(
+                "the program is to begin with runner::serve_if_asked, and began with {said:?}"
+            ))),
+        }
     }
 
     /// The next line the worker says; `None` when it is gone.
@@ -336,6 +359,7 @@ pub(crate) fn serve_if_asked(subjects: &[AnySubject]) -> Option<ExitCode> {
         let opened = runtime().block_on(subject.open(Path::new(&home)));
         opened.map_err(|error| say(&format!("refused {}", chain(&*error).replace('\n', " "))))
     };
+    let _ = say(STARTED);
     if let Task::Reopen = task {
         while say("opening").is_ok() && open().is_ok() && say("ready").is_ok() {}
         return Some(ExitCode::SUCCESS);
@@ -412,5 +436,50 @@ fn serve(mut seat: Local, say: impl Fn(&str) -> io::Result<()>) {
         if say(&answer).is_err() {
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use larder::storage::memory::Memory;
+
+    use super::Worker;
+    use crate::bench::runtime;
+    use crate::subject::{AnySubject, Opened, Subject};
+
+    /// A store that is locked, and closed at once.
+    struct Exclusive;
+
+    impl Subject for Exclusive {
+        async fn open(&self, home: &Path) -> Opened {
+            File::create(home)?.try_lock()?;
+            Ok(Arc::new(Memory::new()))
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_being_started_keeps_no_lock_of_a_store_that_was_closed() {
+        let home = std::env::temp_dir().join(format!("{}-locked", crate::run_name()));
+        let subject = AnySubject::new(Exclusive);
+        let done = AtomicBool::new(false);
+        let refused = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    Worker::begin(Command::new("echo").arg("started")).expect("a process");
+                }
+            });
+            let mut opens = (0..20_000).map(|_| runtime().block_on(subject.open(&home)));
+            let refused = opens.find_map(Result::err);
+            done.store(true, Ordering::Relaxed);
+            refused
+        });
+        let _ = std::fs::remove_file(&home);
+        assert!(refused.is_none(), "{refused:?}");
     }
 }

@@ -282,10 +282,13 @@ fn sees_earlier_steps(bench: &Bench) -> Outcome {
     let answer = store.apply(batch(&[&[put("b", "v")], &[put_if("b", "w", Expect::Absent)]]));
     ensure!(
         conflict_on(&answer, &key("team", "b")),
-        "`b` was put by the step before, but {answer:?}"
+        "`b` was put by the step before, and a step that expects nothing there gave {answer:?}"
     );
     let answer = store.apply(batch(&[&[put("a", "x")], &[put_if("a", "y", Expect::At(version))]]));
-    ensure!(conflict_on(&answer, &place), "the step before replaced `a`, but {answer:?}");
+    ensure!(
+        conflict_on(&answer, &place),
+        "the step before replaced `a`, and a step that expects its old version gave {answer:?}"
+    );
     // Written by the earlier step alone, if that was kept.
     let left = store.read(&place)?;
     ensure!(left.as_deref() != Some(b"y"), "the guarded step was applied");

@@ -338,6 +338,33 @@ fn too_many_unknowns_are_inconclusive() {
 }
 
 #[test]
+fn worlds_that_are_alike_are_one() {
+    let mut model = after(&[put("a", "1")]);
+    for _ in 0..300 {
+        model
+            .applied(&[vec![put("a", "2")]], &lost(), Trouble::NowOrNever)
+            .expect("there are two worlds, however often");
+    }
+    assert!(holds(&model, "a", Some("1")) && holds(&model, "a", Some("2")));
+}
+
+#[test]
+fn what_was_expected_is_said() {
+    let mut model = after(&[put("a", "1"), put("b", "1")]);
+    let read = model.got(&at("a"), &lost_read(), Trouble::Never).expect_err("trouble");
+    assert_eq!(read.what, "get \"team/a\" failed: test store is unavailable: no reply");
+    let steps = [vec![absent(put("a", "2")), absent(put("b", "2"))]];
+    let done = model.applied(&steps, &Ok(()), Trouble::Never).expect_err("both are there");
+    assert_eq!(
+        done.what,
+        "apply succeeded, but it should have conflicted on \"team/a\" or \"team/b\""
+    );
+    let plain = [vec![put("a", "2")]];
+    let blamed = model.applied(&plain, &conflict("a"), Trouble::Never).expect_err("no guard");
+    assert_eq!(blamed.what, "apply conflicts on \"team/a\", but it should have succeeded");
+}
+
+#[test]
 fn what_is_forgotten_is_gone() {
     let mut model = after(&[put("a", "1")]);
     model.forget();

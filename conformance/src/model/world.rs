@@ -62,15 +62,13 @@ fn enough(worlds: &[World]) -> Outcome {
 }
 
 pub(super) fn dedup(worlds: &mut Vec<World>) -> Outcome {
-    if worlds.len() > 1 {
-        let mut kept: Vec<World> = Vec::with_capacity(worlds.len());
-        for world in worlds.drain(..) {
-            if !kept.contains(&world) {
-                kept.push(world);
-            }
+    let mut kept: Vec<World> = Vec::with_capacity(worlds.len());
+    for world in worlds.drain(..) {
+        if !kept.contains(&world) {
+            kept.push(world);
         }
-        *worlds = kept;
     }
+    *worlds = kept;
     enough(worlds)
 }
 

@@ -105,7 +105,16 @@ fn elsewhere(listed: &Prefix, cursor: &Cursor) -> Elsewhere {
     if !text.starts_with(listed.as_str()) {
         return if text < listed.as_str() { Elsewhere::Before } else { Elsewhere::Behind };
     }
-    // Only the root namespace has others between its keys, which lie in two folders.
+    // Only the root namespace has others between its keys, which lie in two folders, as do theirs.
+    if let own @ ("data" | "refs") = listed.namespace().as_str() {
+        return match RelPath::parse("data") {
+            _ if text < format!("{own}/data/").as_str() => Elsewhere::Before,
+            Ok(data) if text < format!("{own}/refs/").as_str() => {
+                Elsewhere::At(Cursor::Folder(listed.namespace().under(data)))
+            }
+            _ => Elsewhere::Behind,
+        };
+    }
     let root = listed.namespace();
     for folder in ["data", "refs"] {
         let inside = format!("{folder}/");

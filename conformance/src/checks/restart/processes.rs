@@ -103,7 +103,7 @@ pub(super) fn second_process(bench: &Bench) -> Outcome {
             let seen = worker.read(0)?;
             ensure!(
                 seen == Answer::Value(None),
-                "a second process sees {seen:?}: the store is shared, though it does not promise to be"
+                "a second process reads what this one wrote, {seen:?}: the store is shared, though it does not promise to be"
             );
             ensure!(
                 worker.write(1, Some(2), When::Always) == Answer::Done,
