@@ -41,7 +41,7 @@ test-fuzz *flags:
 
 # The storage contract on every embedded store, at length: minutes, with a seed of its own each time.
 conformance-long:
-    LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance
+    LARDER_CONFORMANCE_CASES=1000 LARDER_CONFORMANCE_SEED=random cargo test -p larder-conformance --no-fail-fast
 
 # `kill -9` of the service under load, 200 times on every store that keeps what it is given: minutes.
 kills:

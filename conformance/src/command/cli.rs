@@ -15,12 +15,14 @@ Examples:
   larder-conformance run --store memory N-02 concurrency
   larder-conformance run --http http://127.0.0.1:8080 --list
 
-Everything happens in namespaces made up for the run, which are cleared in the end, after failures,
-on Ctrl-C and on SIGTERM as well. Nothing else is written, changed or deleted, and nothing is made that
-is not there, unless --create says so. What could not be cleared is named, with the command that clears it.
+Everything happens in namespaces made up for the run, which are cleared in the end,
+after failures, on Ctrl-C and on SIGTERM as well. Nothing else is written, changed or
+deleted, and nothing is made that is not there, unless --create says so. What could not
+be cleared is named, with the command that clears it.
 
-Exit status: 0 every property that was checked holds; 1 violations were found; 2 could not run (bad
-usage, nothing there, nothing that could be checked, a report that could not be written); 130 interrupted; 143 terminated.";
+Exit status: 0 every property that was checked holds; 1 violations were found; 2 could
+not run (bad usage, nothing there, nothing that could be checked, a report that could
+not be written); 130 interrupted; 143 terminated.";
 
 const RUN: &str = "larder-conformance run <--store <URL>|--http <URL>> [OPTIONS] [FILTER]...";
 const CLEAR: &str = "larder-conformance clear <--store <URL>|--http <URL>> <RUN>";
