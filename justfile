@@ -22,8 +22,8 @@ test-client *flags:
     cargo build --release
     tests/client/run {{flags}}
 
-# The Python service and the binary take turns on one store of each kind. Needs Python 3.12 and the
-# package index, and for the bucket an S3 server in LARDER_TEST_S3_ENDPOINT.
+# The Python service and the binary take turns on one store of each kind; `--everything` at length.
+# Needs Python 3.12 and the package index, and for the bucket an S3 server in LARDER_TEST_S3_ENDPOINT.
 test-turns *flags:
     cargo build --release
     tests/turns/run {{flags}}

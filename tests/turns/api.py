@@ -24,7 +24,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """A write that had to succeed was answered otherwise."""
+    """A write that had to succeed was answered otherwise, or a call not at all."""
 
 
 class Api:
@@ -38,9 +38,9 @@ class Api:
             self.connection.request(method, path, body, headers)
             response = self.connection.getresponse()
             content = response.read()
-        except (http.client.HTTPException, OSError):
+        except (http.client.HTTPException, OSError) as error:
             self.connection.close()
-            raise
+            raise Refused(f"{method} {path}: {error!r}") from error
         if response.status == 500:
             # The Python service ends the connection after some of them, without saying so.
             self.connection.close()

@@ -49,16 +49,14 @@ def written(text):
 
 
 class Turn:
-    def __init__(self, api, ledger, number, lists, slow):
+    def __init__(self, api, ledger, number, lists, one_in):
         self.api = api
         self.ledger = ledger
         self.number = number
         # Whether this service can list children, and so delete all of them, on this store.
         self.lists = lists
-        # Each service does everything once, or half of it where that takes minutes. Later turns are
-        # for what the two find of each other.
-        every = (2 if slow else 1) if number <= 2 else 4
-        self.share = slice(number % every, None, every)
+        # Of everything, one in so many, and others than in the turns before and after.
+        self.share = slice(number % one_in, None, one_in)
 
     def take(self):
         earlier = self.ledger.living()
