@@ -8,11 +8,17 @@
 )]
 
 mod clash;
+#[path = "../support/counting.rs"]
+mod counting;
 mod crash;
 mod full;
 mod help;
+#[path = "../support/crash.rs"]
+mod killed;
 mod layout;
 mod listing;
+#[path = "../support/full.rs"]
+mod roomless;
 mod sharing;
 #[expect(dead_code, reason = "each kind of store needs some of it")]
 #[path = "../support/stores.rs"]

@@ -7,68 +7,27 @@ use larder::storage::blocking::BlockingStorage;
 use larder::storage::disk::Disk;
 use larder::storage::{Durability, Error, Expect};
 
-use crate::help::{
-    Dice, Home, batch_of, child, child_home, delete, key, open, put, put_if, text, version,
-};
+use crate::counting;
+use crate::help::{Dice, Home, batch_of, delete, key, open, put, put_if, text, version};
 use crate::layout::{files_in_making, names_in};
-
-/// Adds one to a number in the store, however often it takes.
-fn increment(disk: &Disk, name: &str) {
-    loop {
-        let (value, expect) = match disk.get(&key(name)).unwrap() {
-            Some(object) => {
-                let count: u64 = std::str::from_utf8(&object.bytes).unwrap().parse().unwrap();
-                (count + 1, Expect::At(object.version))
-            }
-            None => (1, Expect::Absent),
-        };
-        match put_if(disk, name, &value.to_string(), expect) {
-            Ok(()) => return,
-            Err(Error::Conflict { key }) => assert_eq!(key.as_str(), name),
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-}
 
 #[test]
 fn no_increment_is_lost_between_threads_and_handles() {
-    let home = Home::new();
-    std::thread::scope(|scope| {
-        for thread in 0..6 {
-            let home = &home;
-            scope.spawn(move || {
-                let own = open(home.dir.path());
-                let disk = if thread % 2 == 0 { &home.disk } else { &own };
-                for _ in 0..40 {
-                    increment(disk, "team/count");
-                }
-            });
-        }
-    });
-    assert_eq!(home.text("team/count").as_deref(), Some("240"));
+    let dir = tempfile::tempdir().unwrap();
+    counting::by_threads_and_handles(dir.path(), open);
 }
 
 #[test]
 fn no_increment_is_lost_between_processes() {
-    let home = Home::new();
-    let processes: Vec<_> = (0..3)
-        .map(|_| child("sharing::incrementing_child", home.dir.path()).spawn().unwrap())
-        .collect();
-    for mut process in processes {
-        assert!(process.wait().unwrap().success());
-    }
-    assert_eq!(home.text("team/count").as_deref(), Some("150"));
-    assert_eq!(names_in(&home.file(".larder/tmp")), [""; 0], "all have tidied up");
+    let dir = tempfile::tempdir().unwrap();
+    counting::by_processes(dir.path(), open);
+    assert_eq!(names_in(&dir.path().join(".larder/tmp")), [""; 0], "all have tidied up");
 }
 
 #[test]
 #[ignore = "a part of no_increment_is_lost_between_processes"]
 fn incrementing_child() {
-    let Some(home) = child_home() else { return };
-    let disk = Disk::open(home, Durability::Full).unwrap();
-    for _ in 0..50 {
-        increment(&disk, "team/count");
-    }
+    counting::in_child(|home| Disk::open(home, Durability::Full).unwrap());
 }
 
 #[test]
@@ -172,15 +131,5 @@ fn a_conflict_names_its_key_and_stops_there() {
 #[test]
 fn many_handles_open_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("new");
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let root = &root;
-            scope.spawn(move || {
-                let disk = open(root);
-                put(&disk, &format!("team/{thread}"), "here").unwrap();
-            });
-        }
-    });
-    assert_eq!(crate::help::keys(&open(&root), "team").len(), 8);
+    counting::many_open_at_once(&dir.path().join("new"), open);
 }

@@ -8,12 +8,18 @@
 )]
 
 mod commits;
+#[path = "../support/counting.rs"]
+mod counting;
 mod crash;
 mod foreign;
 mod full;
 mod help;
+#[path = "../support/crash.rs"]
+mod killed;
 mod layout;
 mod listing;
+#[path = "../support/full.rs"]
+mod roomless;
 mod sharing;
 #[expect(dead_code, reason = "each kind of store needs some of it")]
 #[path = "../support/stores.rs"]

@@ -1,69 +1,26 @@
 //! Several threads, handles, processes and programs on one file.
 
-use std::path::Path;
-
-use larder::storage::blocking::BlockingStorage;
-use larder::storage::sqlite::Sqlite;
 use larder::storage::{Error, Expect};
 
-use crate::help::{Home, child, child_home, key, keys, open, put, put_if, text};
-
-/// Adds one to a number in the store, however often it takes.
-fn increment(store: &Sqlite, name: &str) {
-    loop {
-        let (value, expect) = match store.get(&key(name)).unwrap() {
-            Some(object) => {
-                let count: u64 = std::str::from_utf8(&object.bytes).unwrap().parse().unwrap();
-                (count + 1, Expect::At(object.version))
-            }
-            None => (1, Expect::Absent),
-        };
-        match put_if(store, name, &value.to_string(), expect) {
-            Ok(()) => return,
-            Err(Error::Conflict { key }) => assert_eq!(key.as_str(), name),
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-}
+use crate::counting;
+use crate::help::{Home, open, put_if};
 
 #[test]
 fn no_increment_is_lost_between_threads_and_handles() {
-    let home = Home::new();
-    std::thread::scope(|scope| {
-        for thread in 0..6 {
-            let home = &home;
-            scope.spawn(move || {
-                let own = open(home.dir.path());
-                let store = if thread % 2 == 0 { &home.store } else { &own };
-                for _ in 0..40 {
-                    increment(store, "team/count");
-                }
-            });
-        }
-    });
-    assert_eq!(home.text("team/count").as_deref(), Some("240"));
+    let dir = tempfile::tempdir().unwrap();
+    counting::by_threads_and_handles(dir.path(), open);
 }
 
 #[test]
 fn no_increment_is_lost_between_processes() {
-    let home = Home::new();
-    let processes: Vec<_> = (0..3)
-        .map(|_| child("sharing::incrementing_child", home.dir.path()).spawn().unwrap())
-        .collect();
-    for mut process in processes {
-        assert!(process.wait().unwrap().success());
-    }
-    assert_eq!(home.text("team/count").as_deref(), Some("150"));
+    let dir = tempfile::tempdir().unwrap();
+    counting::by_processes(dir.path(), open);
 }
 
 #[test]
 #[ignore = "a part of no_increment_is_lost_between_processes"]
 fn incrementing_child() {
-    let Some(home) = child_home() else { return };
-    let store = open(Path::new(&home));
-    for _ in 0..50 {
-        increment(&store, "team/count");
-    }
+    counting::in_child(open);
 }
 
 /// Another program keeps the database to itself: writing gives up after a while and says so, and
@@ -116,13 +73,5 @@ fn the_python_service_may_write_at_the_same_time() {
 #[test]
 fn many_open_a_new_file_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..12 {
-            let path = dir.path();
-            scope.spawn(move || put(&open(path), &format!("team/{thread:02}"), "value").unwrap());
-        }
-    });
-    let store = open(dir.path());
-    assert_eq!(keys(&store, "team").len(), 12);
-    assert_eq!(text(&store, "team/11").unwrap().as_deref(), Some("value"));
+    counting::many_open_at_once(dir.path(), open);
 }

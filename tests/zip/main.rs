@@ -12,7 +12,11 @@ mod crash;
 mod full;
 mod help;
 mod journal;
+#[path = "../support/crash.rs"]
+mod killed;
 mod layout;
+#[path = "../support/full.rs"]
+mod roomless;
 #[cfg(feature = "server")]
 #[path = "../support/service.rs"]
 mod running;
