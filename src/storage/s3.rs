@@ -24,8 +24,8 @@
 //! S3 removes on condition (`If-Match` on DELETE); many servers that speak its protocol do not, and the
 //! probe at the start finds out. On those a removal first replaces the value, on condition, by a
 //! marker that everyone reads as absence, and then removes the marker; writers that meet one wait for
-//! it to go (see `erase.rs`). This costs a request more a removal and two more for overwriting without
-//! an expectation. One thing is not exact there: a batch that removes more than thirty-two keys
+//! it to go (see `erase.rs`). This costs a request more a removal, two more for overwriting without an
+//! expectation, and one for every folder in a listing (see `unmarked.rs`). One thing is not exact there: a batch that removes more than thirty-two keys
 //! without expectations goes by DeleteObjects, and when it meets somebody else's removal on condition
 //! **and** somebody's creation of the same key at the same time, that creation can be lost.
 //!
@@ -36,6 +36,13 @@
 //! answer was lost may have happened, and trying again then meets its own doing: writes carry a mark by
 //! which they are recognised, and what cannot be decided is reported as unavailable, never as a
 //! conflict. A bucket that is not there is an error and not a miss.
+//!
+//! A write without an expectation is sent again just so, and may then happen twice. The contract does not
+//! say otherwise: until it is answered its place in time is open, so what another wrote meanwhile may
+//! be replaced by it, as by one that came a moment later. Only who looked at the right moments can tell:
+//! first this value, then the other, then this one. Keys of which that would break something must be
+//! written with expectations always, as the service writes the references by hash; content, its side
+//! files and what is said by id are written without, and are whole and of one writer either way.
 
 mod connect;
 mod erase;
@@ -46,6 +53,7 @@ mod presign;
 mod probe;
 mod request;
 mod steps;
+mod unmarked;
 
 use std::fmt;
 use std::sync::Arc;
@@ -114,6 +122,17 @@ impl Settings {
             marker_life: Duration::from_secs(8),
         }
     }
+
+    /// Says where there was trouble at the start, which is when names and addresses are wrong.
+    fn located(&self, trouble: Error) -> Error {
+        let address = self.endpoint_url.as_ref().map(|url| format!(" at {url}"));
+        let place = format!("bucket {}{}", self.bucket, address.unwrap_or_default());
+        match trouble {
+            Error::Unavailable { source, .. } => unavailable(format!("{place}: {source}")),
+            Error::Other { source, .. } => other(format!("{place}: {source}")),
+            other => other,
+        }
+    }
 }
 
 /// Server-side encryption of what is written.
@@ -160,8 +179,11 @@ impl S3 {
     pub async fn open(settings: &Settings) -> Result<Self> {
         let prefix = folder(&settings.key_prefix)?;
         let mut bucket = connect::connect(settings).await?;
-        bucket.ensure(settings).await?;
-        bucket.conditional_delete = bucket.probe(&prefix).await?;
+        let found = async {
+            bucket.ensure(settings).await?;
+            bucket.probe(&prefix).await
+        };
+        bucket.conditional_delete = found.await.map_err(|trouble| settings.located(trouble))?;
         Ok(Self { bucket: Arc::new(bucket), prefix: prefix.into() })
     }
 

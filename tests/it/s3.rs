@@ -279,6 +279,75 @@ async fn a_removal_cut_off_half_way_is_absence_and_is_finished_by_the_next_write
     assert_eq!(store.get(&key("a")).await.expect("a read").expect("a value").bytes, "new");
 }
 
+#[tokio::test]
+async fn a_place_with_nothing_but_cut_off_removals_is_not_listed() {
+    let (server, store, _) = service(false).await;
+    let kept = ["kept/a", "kept/z/deep"];
+    let gone = (0..20).map(|n| format!("kept/gone/{n:02}")).chain(["alone/deep/x".to_owned()]);
+    let gone: Vec<String> = gone.collect();
+    let elsewhere = Namespace::clean("elsewhere").expect("a namespace");
+    let elsewhere = elsewhere.key(RelPath::parse("x").expect("a path")).expect("a key");
+    let mut batch = Batch::new(&elsewhere.namespace());
+    batch.put(elsewhere.clone(), "value".to_owned());
+    store.apply(batch).await.expect("a write");
+    for path in kept.into_iter().chain(gone.iter().map(String::as_str)) {
+        store.apply(put_if(path, "value", Expect::Absent)).await.expect("a write");
+    }
+    server.trouble(|request| {
+        let removal = *request.method == Method::DELETE;
+        if removal { Trouble::Status(403, "AccessDenied") } else { Trouble::None }
+    });
+    for path in &gone {
+        let answer = store.apply(delete_if(path, Expect::Any)).await;
+        assert!(matches!(answer, Err(Error::Other { .. })), "{answer:?}");
+    }
+    let mut batch = Batch::new(&elsewhere.namespace());
+    batch.delete(elsewhere.clone());
+    store.apply(batch).await.expect_err("a removal cut off half way");
+    server.trouble(|_| Trouble::None);
+
+    let team = key("a").namespace();
+    let folders = async |folder: &str| {
+        let prefix = match folder {
+            "" => team.everything(),
+            folder => team.under(RelPath::parse(folder).expect("a path")),
+        };
+        let (_, folders) = store.list_all(&prefix, Depth::Children).await.expect("a listing");
+        folders.iter().map(|folder| folder.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(folders("").await, ["team/kept/"]);
+    assert_eq!(folders("kept").await, ["team/kept/z/"]);
+    assert!(folders("kept/gone").await.is_empty());
+    assert_eq!(store.namespaces().await.expect("namespaces"), [team]);
+    let everything = key("a").namespace().everything();
+    let (entries, _) = store.list_all(&everything, Depth::All).await.expect("a listing");
+    let names: Vec<_> = entries.iter().map(|entry| entry.key.path()).collect();
+    assert_eq!(names, kept);
+}
+
+#[tokio::test]
+async fn a_start_without_a_server_says_where_it_looked() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    let settings = Settings {
+        endpoint_url: Some(url.clone()),
+        region: Some("us-east-1".to_owned()),
+        credentials: Some(Credentials::new("id", "secret", None, None, "tests")),
+        call_deadline: Duration::from_millis(300),
+        ..Settings::new("bucket")
+    };
+    match S3::open(&settings).await {
+        Err(Error::Unavailable { source, .. }) => {
+            assert!(
+                source.to_string().starts_with(&format!("bucket bucket at {url}: ")),
+                "{source}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[rstest]
 #[case(Encryption::Aes256, "AES256", None)]
 #[case(Encryption::Kms { key_id: Some("key-1".to_owned()) }, "aws:kms", Some("key-1"))]

@@ -75,10 +75,7 @@ impl Bucket {
             Err(ended) => return Err(ended.into_error()),
         }
         if !settings.create_bucket {
-            return Err(other(format!(
-                "bucket {} is not there, and the settings forbid to make it",
-                self.name
-            )));
+            return Err(other("it is not there, and the settings forbid to make it"));
         }
         let region = self.client.config().region().map(ToString::to_string);
         let place = region.filter(|region| region != HOME_REGION).map(|region| {

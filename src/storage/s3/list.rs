@@ -12,11 +12,8 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::EncodingType;
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use percent_encoding::percent_decode_str;
 
-use super::object::{Current, ERASED_SIZE};
 use super::request::{Call, Ended, Fault, Kind, fault, words};
 use super::{S3, other};
 use crate::key::{MAX_KEY_BYTES, Namespace, Prefix};
@@ -25,15 +22,13 @@ use crate::storage::{Cursor, Depth, Entry, List, Page, Result};
 /// The most S3 gives at once.
 const PAGE: usize = 1000;
 
-/// The most requests under way at once for looking at what may be markers.
-const AT_ONCE: usize = 32;
-
 /// What one answer holds, as names below the store's prefix.
-struct Names {
-    objects: Vec<(String, u64)>,
+pub(super) struct Names {
+    /// With their sizes.
+    pub(super) objects: Vec<(String, u64)>,
     folders: Vec<String>,
     /// The last of all, when there are more.
-    last: Option<String>,
+    pub(super) last: Option<String>,
 }
 
 impl S3 {
@@ -80,7 +75,8 @@ impl S3 {
             let call = self.call(1, 0);
             let start = start_after.as_deref();
             let names = self.names(&call, "", Depth::Children, start, PAGE).await?;
-            let firsts = names.folders.iter().filter_map(|name| name.strip_suffix('/'));
+            let folders = self.with_values(names.folders, String::as_str).await?;
+            let firsts = folders.iter().filter_map(|name| name.strip_suffix('/'));
             found.extend(firsts.filter_map(Namespace::parse));
             match names.last {
                 Some(last) => start_after = Some(after_folder(last)),
@@ -89,7 +85,7 @@ impl S3 {
         }
     }
 
-    async fn names(
+    pub(super) async fn names(
         &self,
         call: &Call,
         prefix: &str,
@@ -154,28 +150,6 @@ impl S3 {
         let query = List { prefix: folder.clone(), depth: Depth::All, after: None, limit };
         let page = Box::pin(self.page(query)).await?;
         Ok((!page.entries.is_empty()).then_some(folder))
-    }
-
-    /// Markers of removals are as good as gone. They can be told by their size, and then by a look.
-    async fn drop_markers(&self, page: &mut Page) -> Result<()> {
-        if self.bucket.conditional_delete {
-            return Ok(());
-        }
-        let suspects = page.entries.iter().filter(|entry| entry.size == ERASED_SIZE);
-        let suspects: Vec<_> = suspects.map(|entry| entry.key.clone()).collect();
-        let call = &self.call(suspects.len(), 0);
-        let mut looks = Vec::with_capacity(suspects.len());
-        for key in suspects {
-            let name = self.name(&key);
-            looks.push(async move { (key, self.bucket.head(call, &name).await) });
-        }
-        let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-        for (key, found) in looks {
-            if !found?.as_ref().is_some_and(Current::is_value) {
-                page.entries.retain(|entry| entry.key != key);
-            }
-        }
-        Ok(())
     }
 }
 
