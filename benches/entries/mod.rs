@@ -34,6 +34,6 @@ impl Entries {
             cache_id: None,
             content: Prepared::json(&value, None, usize::MAX).expect("content"),
         };
-        self.cache.store(entry).await.expect("stored").cache_id
+        *self.cache.store(entry).await.expect("stored").cache_id()
     }
 }

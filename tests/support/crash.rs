@@ -20,7 +20,6 @@ const SEED: &str = "LARDER_TEST_SEED";
 
 /// What a process wrote by its own account, when it was killed.
 pub(crate) struct Crash {
-    pub(crate) round: u64,
     /// For messages: which of all crashes it was.
     pub(crate) context: String,
     /// The last turn of each slot that was written to the end.
@@ -91,7 +90,7 @@ pub(crate) fn survive(writing_child: &str, mut check: impl FnMut(&Path, &mut Cra
         killer.join().unwrap();
         let cut = if attempt.is_some() { "in a batch" } else { "between batches" };
         let context = format!("seed {seed}, kill {round} {cut}, started: {started}");
-        let mut crash = Crash { round, context, acknowledged, attempt };
+        let mut crash = Crash { context, acknowledged, attempt };
         check(dir.path(), &mut crash);
         acknowledged = crash.acknowledged;
     }

@@ -12,6 +12,10 @@ mod crash;
 mod full;
 mod help;
 mod journal;
+#[expect(
+    dead_code,
+    reason = "contents that are packed are laid out and made up in a way of their own"
+)]
 #[path = "../support/crash.rs"]
 mod killed;
 mod layout;
@@ -21,7 +25,6 @@ mod roomless;
 #[path = "../support/service.rs"]
 mod running;
 mod service;
-#[expect(dead_code, reason = "each kind of store needs some of it")]
 #[path = "../support/stores.rs"]
 mod stores;
 mod trouble;
