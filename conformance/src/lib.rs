@@ -10,7 +10,7 @@
 //! #     use larder::storage::{Durability, disk::Disk};
 //! #     pub struct Store;
 //! #     impl Store {
-//! #         pub fn open(home: &std::path::Path) -> std::io::Result<Disk> {
+//! #         pub fn open(home: &std::path::Path) -> larder::storage::Result<Disk> {
 //! #             Disk::open(home, Durability::Relaxed)
 //! #         }
 //! #     }

@@ -25,7 +25,8 @@ impl Paths {
         match fs::canonicalize(path) {
             Ok(archive) => return Ok(Self { archive }),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Err(_) if fs::symlink_metadata(path).is_ok() => {
+            // Anything else that is there after all was made a moment ago, by another who opens it.
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
                 return Err(io::Error::other("it is a link that leads nowhere"));
             }
             Err(_) => {}
