@@ -25,9 +25,10 @@
 //! probe at the start finds out. On those a removal first replaces the value, on condition, by a
 //! marker that everyone reads as absence, and then removes the marker; writers that meet one wait for
 //! it to go (see `erase.rs`). This costs a request more a removal, two more for overwriting without an
-//! expectation, and one for every folder in a listing (see `unmarked.rs`). One thing is not exact there: a batch that removes more than thirty-two keys
-//! without expectations goes by DeleteObjects, and when it meets somebody else's removal on condition
-//! **and** somebody's creation of the same key at the same time, that creation can be lost.
+//! expectation, and one for every folder in a listing (see `unmarked.rs`). One thing is not exact there:
+//! a batch that removes more than thirty-two keys without expectations goes by DeleteObjects, and when
+//! it meets somebody else's removal on condition **and** somebody's creation of the same key at the same
+//! time, that creation can be lost.
 //!
 //! # Trouble
 //!
