@@ -143,6 +143,20 @@ fn what_came_after_a_violation_is_left_out() {
 }
 
 #[test]
+fn what_was_under_way_at_a_violation_may_have_had_an_effect() {
+    let history = [
+        event(0, Call::Put(1, Guard::Any), Answer::Done, 0, 1),
+        event(1, Call::Read, Answer::Value(None), 2, 3),
+        event(2, Call::Put(2, Guard::Any), Answer::Done, 2, 9),
+        event(3, Call::Put(3, Guard::Any), Answer::Done, 5, 6),
+    ];
+    let Verdict::Violation(small) = check(None, &history) else { panic!("a lost value") };
+    // Nothing was to be read after the first put, whatever became of the second.
+    let second = Event { answer: Answer::Unknown, ..history[2] };
+    assert_eq!(small, [history[0], history[1], second]);
+}
+
+#[test]
 fn too_many_unknown_writes_are_given_up() {
     // Any of them may have happened in any order before the read of what nobody wrote.
     let unknown = |nth: u32| {
