@@ -57,10 +57,10 @@ impl<V> Folders<V> {
         let path = folder_of(key.as_str());
         let sought = Sought::new(key.as_str(), path.len());
         // Whoever has the whole key is the folder, so that its path need not be read.
-        let has_it = |folder: &Folder<V>| {
-            folder.path.len() == path.len() && folder.keys.get(sought).is_some()
-        };
-        self.by_path.find(self.seed.hash_one(path), has_it)?.keys.get(sought)
+        self.by_path
+            .iter_hash(self.seed.hash_one(path))
+            .filter(|folder| folder.path.len() == path.len())
+            .find_map(|folder| folder.keys.get(sought))
     }
 
     /// Puts a value, and gives the one that was there.
