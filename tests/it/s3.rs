@@ -132,6 +132,31 @@ async fn trouble_that_stays_is_a_503_and_never_a_miss(#[case] trouble: Trouble) 
     assert_eq!(reply.json()["data"]["kept"], true, "{}", reply.text());
 }
 
+/// A program may use a store from several runtimes, whose connections are in one pool.
+#[tokio::test]
+async fn a_connection_whose_runtime_has_ended_is_no_trouble() {
+    let server = FakeS3::start(true).await;
+    let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let other = other.expect("a runtime");
+    let settings = settings(&server);
+    let opening = other.spawn(async move { S3::open(&settings).await });
+    let store = opening.await.expect("an end").expect("a store");
+    let arrived = Arc::new(tokio::sync::Notify::new());
+    let stall = first(1, Trouble::Stall);
+    let plan = Arc::clone(&arrived);
+    server.trouble(move |request| {
+        plan.notify_one();
+        stall(request)
+    });
+    let reading =
+        tokio::spawn(async move { (store.get(&key("a")).await, store.requests().retries) });
+    arrived.notified().await;
+    other.shutdown_background();
+    let (read, retries) = reading.await.expect("an end");
+    assert!(matches!(read, Ok(None)), "{read:?}");
+    assert_eq!(retries, 1);
+}
+
 #[tokio::test]
 async fn half_an_answer_is_no_answer() {
     let (server, _, patient) = service(true).await;

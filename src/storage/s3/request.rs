@@ -246,10 +246,13 @@ where
         },
         SdkError::TimeoutError(_) => passing(true, words(&error)),
         SdkError::DispatchFailure(failure) => {
-            if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() {
+            // What the client calls the user's doing: the runtime that carried the connection has ended.
+            if failure.is_io()
+                || failure.is_timeout()
+                || failure.is_user()
+                || failure.as_other().is_some()
+            {
                 passing(true, words(&error))
-            } else if failure.is_user() {
-                Fault::Lasting(words(&error))
             } else {
                 // Such as credentials that cannot be had at the moment.
                 Fault::Down(words(&error))
