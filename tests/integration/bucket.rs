@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::trial;
 
 pub(crate) fn trials(server: &Server) -> Vec<Trial> {
-    let [one, two, three, four, five, six, seven, eight] = [(); 8].map(|()| server.clone());
+    let [one, two, three, four, five, six, seven, eight, nine] = [(); 9].map(|()| server.clone());
     vec![
         trial("bucket::stores_share_a_bucket_by_prefix", async move || by_prefix(one).await),
         trial("bucket::a_missing_bucket_is_made_unless_forbidden", async move || {
@@ -36,6 +36,9 @@ pub(crate) fn trials(server: &Server) -> Vec<Trial> {
         }),
         trial("bucket::lifecycle_rules_of_others_are_left_alone", async move || {
             lifecycle(eight).await;
+        }),
+        trial("bucket::what_a_run_has_written_is_cleaned_up", async move || {
+            cleaned_up(nine).await;
         }),
     ]
 }
@@ -205,4 +208,22 @@ async fn lifecycle(server: Server) {
     assert_eq!(store.rules().await.expect("rules"), [foreign]);
     assert!(other.remove_rule().await.expect("the last rule goes"));
     assert!(store.rules().await.expect("rules").is_empty());
+}
+
+/// The battery writes such names, and the QA tier shares its bucket with others.
+async fn cleaned_up(server: Server) {
+    let run = server.of_another_run();
+    let (store, others) = (run.store("mine").await, server.store("theirs").await);
+    for path in ["a", "a b+c", "\u{fffe}/\u{ffff}", "%41&amp;<x>"] {
+        store.apply(put(path, "mine")).await.expect("a write");
+        others.apply(put(path, "theirs")).await.expect("a write");
+    }
+    let own = Settings { bucket: run.bucket("own"), ..run.settings("own") };
+    S3::open(&own).await.expect("a bucket").apply(put("a", "b")).await.expect("a write");
+    run.clean_up().await.expect("all of it goes");
+    assert!(names(&run.outsider(), &run.settings("")).await.is_empty());
+    let forbidden = Settings { create_bucket: false, ..own };
+    assert!(S3::open(&forbidden).await.is_err(), "the bucket of the run is there");
+    let left = others.list_all(&space().everything(), Depth::All).await.expect("a listing");
+    assert_eq!(left.0.len(), 4);
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::EncodingType;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use larder::storage::s3::{Credentials, S3, Settings};
+use percent_encoding::percent_decode_str;
 use testcontainers::core::{IntoContainerPort as _, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 /// Its address; empty in a second run on S3 itself.
 pub(crate) const ENDPOINT: &str = "LARDER_TEST_S3_ENDPOINT";
@@ -27,6 +29,9 @@ const IN_CONTAINER: &str = "LARDER_TEST_S3_IN_CONTAINER";
 
 const IMAGE: (&str, &str) = ("localstack/localstack", "4.12.0");
 const PORT: u16 = 4566;
+
+/// Deletes at once while a bucket is emptied.
+const AT_ONCE: usize = 32;
 
 /// Whether the environment names a server.
 pub(crate) fn is_named() -> bool {
@@ -87,6 +92,11 @@ impl Server {
         Some(Self { endpoint, bucket, run, credentials, region })
     }
 
+    /// The same server, for another run.
+    pub(crate) fn of_another_run(&self) -> Self {
+        Self { run: random(), ..self.clone() }
+    }
+
     /// The way to a folder of the bucket that nothing else uses.
     pub(crate) fn settings(&self, folder: &str) -> Settings {
         Settings {
@@ -144,18 +154,30 @@ impl Server {
     }
 }
 
-/// Removes everything below a prefix.
+/// Removes everything below a prefix. One by one and by names that are percent-encoded, since the battery
+/// writes keys with characters that XML cannot say.
 async fn empty(client: &Client, bucket: &str, prefix: &str) -> Result<(), aws_sdk_s3::Error> {
     loop {
-        let page = client.list_objects_v2().bucket(bucket).prefix(prefix).send().await?;
-        let names = page.contents().iter().filter_map(|object| object.key());
-        let names: Vec<_> =
-            names.filter_map(|name| ObjectIdentifier::builder().key(name).build().ok()).collect();
-        if names.is_empty() {
+        let page = client.list_objects_v2().bucket(bucket).prefix(prefix);
+        let page = page.encoding_type(EncodingType::Url).send().await?;
+        let mut deletes = JoinSet::new();
+        for name in page.contents().iter().filter_map(|object| object.key()) {
+            // A space comes as a plus; a plus is percent-encoded.
+            let name = name.replace('+', " ");
+            let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
+            deletes.spawn(client.delete_object().bucket(bucket).key(name).send());
+            if deletes.len() == AT_ONCE
+                && let Some(Ok(deleted)) = deletes.join_next().await
+            {
+                deleted?;
+            }
+        }
+        if page.contents().is_empty() {
             return Ok(());
         }
-        let names = Delete::builder().set_objects(Some(names)).quiet(true).build()?;
-        client.delete_objects().bucket(bucket).delete(names).send().await?;
+        for deleted in deletes.join_all().await {
+            deleted?;
+        }
     }
 }
 
