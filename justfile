@@ -79,20 +79,20 @@ test-qa *filter:
 
 # Every store next to the ceiling of its medium.
 bench-storage *flags:
-    cargo bench -p larder --no-default-features --features server --bench storage -- {{flags}}
+    cargo bench -p larder --bench storage -- {{flags}}
 
 # The binary under load, next to the least a server can do. Needs `wrk`; `--python PYTHON` adds the
 # Python service, where it is installed.
 load *flags:
-    cargo bench -p larder --no-default-features --features server --bench http -- {{flags}}
+    cargo bench -p larder --bench http -- {{flags}}
 
 # Resident bytes of an entry in memory mode.
 memory *flags:
-    cargo bench -p larder --no-default-features --features server --bench memory -- {{flags}}
+    cargo bench -p larder --bench memory -- {{flags}}
 
 # What size costs, for the store and for a body: `just scale --entries 1000000`.
 scale *flags:
-    cargo bench -p larder --no-default-features --features server --bench scale -- {{flags}}
+    cargo bench -p larder --bench scale -- {{flags}}
 
 # Measures stores, load and memory again and draws docs/performance.svg of it.
 performance-picture *flags:

@@ -2,10 +2,12 @@
 //! in operations, so criterion prints operations a second.
 
 use std::cell::{LazyCell, RefCell};
+use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use foldhash::fast::RandomState;
 
 mod work;
 use work::Service;
@@ -127,9 +129,30 @@ fn versions(c: &mut Criterion) {
     group.finish();
 }
 
+/// Values of as many bytes as an entry has, found by its id in the barest map: what memory itself takes for
+/// being larger than the processor's caches, in the same run.
+fn bare_map(c: &mut Criterion) {
+    const ENTRY: usize = 2_900;
+    let mut group = c.benchmark_group("bare map");
+    group.throughput(Throughput::Elements(1)).sample_size(20);
+    for entries in [1_000, 1_000_000] {
+        let id = |at: usize| format!("{at:036}");
+        let ids = LazyCell::new(|| work::shuffled(entries).map(id).collect::<Vec<_>>());
+        let values = LazyCell::new(|| {
+            let values = (0..entries).map(|at| (id(at), vec![1; ENTRY].into_boxed_slice()));
+            values.collect::<HashMap<_, Box<[u8]>, RandomState>>()
+        });
+        group.bench_function(format!("value of {entries}"), |b| {
+            let mut ids = ids.iter().cycle();
+            b.iter(|| values[ids.next().expect("endless")][0]);
+        });
+    }
+    group.finish();
+}
+
 fn chunks(total: u64, most: u64) -> impl Iterator<Item = u64> {
     (0..total.div_ceil(most)).map(move |chunk| most.min(total - chunk * most))
 }
 
-criterion_group!(benches, small, threads, versions, large);
+criterion_group!(benches, small, threads, versions, large, bare_map);
 criterion_main!(benches);

@@ -2,29 +2,44 @@
 //! that has the same durability, in turns with the store, on the same disk, in the same run.
 //!
 //! What counts is the ratio of the two: operations a second of the store over those of the ceiling. The
-//! stores are called without the hop to another thread, which is the same for all of them.
+//! stores are called without the hop to another thread, which is the same for all of them. The bucket is
+//! on a server in this process, or on that of `LARDER_TEST_S3_ENDPOINT`.
 //!
 //! `--json FILE` writes the figures, `--only WORD` takes the rows that have the word in them.
 
+#![expect(clippy::disallowed_methods, reason = "which server to use comes from outside")]
+
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Region};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use larder::key::{Key, Namespace, RelPath};
 use larder::storage::blocking::BlockingStorage;
 use larder::storage::disk::Disk;
 use larder::storage::memory::Memory;
+use larder::storage::s3::{Credentials, S3, Settings};
 use larder::storage::sqlite::Sqlite;
 use larder::storage::zip::Zip;
 use larder::storage::{Batch, Depth, Durability, List};
+use tokio::runtime::Runtime;
 
 mod ceilings;
+#[expect(dead_code, unreachable_pub, reason = "nothing goes wrong here")]
+#[path = "../tests/support/fake_s3.rs"]
+mod fake_s3;
 mod report;
 #[expect(dead_code, reason = "only its bodies and its allocator are used")]
 mod work;
 
-use ceilings::{Archive, Ceiling, Files, Map, Table};
+use ceilings::{Archive, Ceiling, Files, Map, Objects, Table, Waited};
+use fake_s3::FakeS3;
 use report::{Report, Row, median};
 
 /// Turns that the store and its ceiling take.
@@ -226,13 +241,44 @@ fn archives(report: &mut Report, folder: &Path) {
     report.add(Row { name: "zip, relaxed", operation: WORD, ours, ceiling, ratio });
 }
 
+/// The bucket, next to the SDK's own calls through a client that is made like the store's.
+fn bucket(report: &mut Report) {
+    const NAME: &str = "larder-bench";
+    let runtime = Arc::new(Runtime::new().expect("threads"));
+    // Its own threads, as a server's are.
+    let servers = Runtime::new().expect("threads");
+    let server = servers.block_on(FakeS3::start(true));
+    let url = std::env::var("LARDER_TEST_S3_ENDPOINT").unwrap_or_else(|_| server.url());
+    let credentials = Credentials::new("test", "test", None, None, "benches");
+    let settings = Settings {
+        endpoint_url: Some(url.clone()),
+        region: Some("us-east-1".to_owned()),
+        credentials: Some(credentials.clone()),
+        key_prefix: format!("store-{}", std::process::id()),
+        ..Settings::new(NAME)
+    };
+    let store = runtime.block_on(S3::open(&settings)).expect("opened");
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_sdk_s3::Config::builder()
+        .http_client(http)
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .force_path_style(true)
+        .endpoint_url(url)
+        .credentials_provider(credentials);
+    let client = Client::from_conf(config.build());
+    let mut objects = Objects { client, bucket: NAME, runtime: Arc::clone(&runtime) };
+    compare(report, "s3", &Waited { store, runtime: Some(runtime) }, &mut objects);
+}
+
 fn main() {
     let mut report = Report::new("store", "ceiling");
     // On the disk of the build, since folders for temporary files are often in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let at = |name: &str| folder.path().join(name);
 
-    compare(&mut report, "memory", &ceilings::Waited(Memory::new()), &mut Map::default());
+    let memory = Waited { store: Memory::new(), runtime: None };
+    compare(&mut report, "memory", &memory, &mut Map::default());
     for (durability, names) in [
         (Durability::Full, ["disk", "sqlite", "zip"]),
         (Durability::Relaxed, ["disk, relaxed", "sqlite, relaxed", "zip, relaxed"]),
@@ -258,5 +304,8 @@ fn main() {
         }
     }
     archives(&mut report, folder.path());
+    if report.wants_any("s3") {
+        bucket(&mut report);
+    }
     report.finish();
 }

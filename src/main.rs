@@ -2,6 +2,7 @@
 //! The only code that exits the process and the only one that writes to standard output.
 
 mod commands;
+mod log;
 
 use std::process::ExitCode;
 
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
         // What a store has to say; the result is printed.
         Invocation::Copy(_) | Invocation::Verify(_) => start_log(LogLevel::Warn, LogFormat::Text),
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().on_thread_park(log::worker_rests).build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("threads could not be started: {error}")),
     };
@@ -63,7 +65,7 @@ fn start_log(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(log::Log);
     match format {
         LogFormat::Text => {
             log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()

@@ -6,18 +6,20 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
+use aws_sdk_s3::Client;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use futures_executor::block_on;
+use futures_util::future::try_join_all;
 use larder::key::{Key, Namespace};
 use larder::storage::blocking::BlockingStorage;
-use larder::storage::memory::Memory;
 use larder::storage::{Batch, Durability, List, Object, Page, Promises, Result, Stat, Storage};
 use rusqlite::{Connection, params};
+use tokio::runtime::Runtime;
 
 use crate::PAGE;
 
@@ -31,28 +33,40 @@ pub(crate) trait Ceiling {
     fn list(&mut self, folder: &str) -> usize;
 }
 
-/// A store that never waits, called like the others.
+/// A store that does not block, called like the others: in its runtime, if it needs one.
 #[derive(Debug)]
-pub(crate) struct Waited(pub(crate) Memory);
+pub(crate) struct Waited<S> {
+    pub(crate) store: S,
+    pub(crate) runtime: Option<Arc<Runtime>>,
+}
 
-impl BlockingStorage for Waited {
+impl<S> Waited<S> {
+    fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(call),
+            None => block_on(call),
+        }
+    }
+}
+
+impl<S: Storage> BlockingStorage for Waited<S> {
     fn promises(&self) -> Promises {
-        self.0.promises()
+        self.store.promises()
     }
     fn get(&self, key: &Key) -> Result<Option<Object>> {
-        block_on(self.0.get(key))
+        self.wait(self.store.get(key))
     }
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
-        block_on(self.0.stat(key))
+        self.wait(self.store.stat(key))
     }
     fn apply(&self, batch: Batch) -> Result<()> {
-        block_on(self.0.apply(batch))
+        self.wait(self.store.apply(batch))
     }
     fn list(&self, query: List) -> Result<Page> {
-        block_on(self.0.list(query))
+        self.wait(self.store.list(query))
     }
     fn namespaces(&self) -> Result<Vec<Namespace>> {
-        block_on(self.0.namespaces())
+        self.wait(self.store.namespaces())
     }
 }
 
@@ -282,5 +296,46 @@ impl Ceiling for Archive {
         let names = self.places.range(format!("{folder}/")..);
         let names = names.take_while(|(path, _)| path.starts_with(folder)).take(PAGE as usize);
         names.map(|(path, (_, size))| (path.clone(), *size)).collect::<Vec<_>>().len()
+    }
+}
+
+/// The SDK's calls, one for each value, and those of a step at once.
+pub(crate) struct Objects {
+    pub(crate) client: Client,
+    pub(crate) bucket: &'static str,
+    pub(crate) runtime: Arc<Runtime>,
+}
+
+impl Ceiling for Objects {
+    fn put(&mut self, path: &str, value: &[u8]) {
+        self.batch(&[path.to_owned()], value);
+    }
+
+    fn batch(&mut self, paths: &[String], value: &[u8]) {
+        // The steps of a batch: two and the rest.
+        let (first, second) = paths.split_at(paths.len().min(2));
+        self.runtime.block_on(async {
+            for step in [first, second] {
+                let puts = step.iter().map(|path| {
+                    let body = Bytes::copy_from_slice(value);
+                    self.client.put_object().bucket(self.bucket).key(path).body(body.into()).send()
+                });
+                try_join_all(puts).await.expect("written");
+            }
+        });
+    }
+
+    fn get(&mut self, path: &str) -> usize {
+        self.runtime.block_on(async {
+            let answer = self.client.get_object().bucket(self.bucket).key(path).send().await;
+            answer.expect("there").body.collect().await.expect("read").into_bytes().len()
+        })
+    }
+
+    fn list(&mut self, folder: &str) -> usize {
+        let list = self.client.list_objects_v2().bucket(self.bucket).prefix(format!("{folder}/"));
+        let answer = self.runtime.block_on(list.delimiter("/").max_keys(PAGE as i32).send());
+        let answer = answer.expect("listed");
+        answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)).count()
     }
 }

@@ -56,7 +56,7 @@ impl Report {
     pub(crate) fn wants_any(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|word| {
             let first = word.split([' ', ',']).next().unwrap_or_default();
-            name.contains(first) || !["memory", "disk", "sqlite", "zip"].contains(&first)
+            name.contains(first) || !["memory", "disk", "sqlite", "zip", "s3"].contains(&first)
         })
     }
 

@@ -44,6 +44,11 @@ pub(crate) fn body(number: u64) -> Vec<u8> {
     text.replacen(&format!("{number:010}"), &format!("{}", 1_000_000_000 + number), 2).into_bytes()
 }
 
+/// The numbers below this one in an order that no cache of a processor foresees.
+pub(crate) fn shuffled(count: usize) -> impl Iterator<Item = usize> {
+    (1..=count).map(move |nth| nth * STRIDE % count)
+}
+
 /// A service with entries in it. A clone is another user of the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
@@ -78,11 +83,8 @@ impl Service {
             template,
         };
         let mut stored: Vec<_> = (0..entries).map(|_| Some(service.store_next())).collect();
-        // In an order that no cache of a processor foresees; lists of their own, read one after the other,
-        // since what a client asks for is at hand.
-        let mut at = 0;
-        for _ in 0..entries {
-            at = (at + STRIDE) % entries;
+        // Lists of their own, read one after the other, since what a client asks for is at hand.
+        for at in shuffled(entries) {
             let stored = stored[at].take().expect("a prime passes every place once");
             service.ids.push(*stored.cache_id());
             service.hashes.push(CacheHash::parse(stored.cache_hash()).expect("a hash"));

@@ -192,7 +192,11 @@ impl Table {
 
     /// Finds the row for a method and a decoded path.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Match<'_> {
-        let mut rows = self.rows.iter().filter(|(_, route)| route.method == *method);
+        let slashes = slashes(path);
+        let mut rows = self.rows.iter().filter(|(pattern, route)| {
+            // Most rows are out of the question by this, which is quicker than looking at their words.
+            pattern.may_have(slashes) && route.method == *method
+        });
         let found = rows.find_map(|(pattern, route)| Some((route, pattern.params(path)?)));
         if let Some((route, params)) = found {
             let params = params.into_iter().map(|(name, value)| (name, value.to_owned()));
@@ -217,9 +221,15 @@ impl Table {
 /// and shall not cost an allocation.
 type Slices<'p> = ArrayVec<(&'static str, &'p str), 8>;
 
+fn slashes(path: &str) -> usize {
+    path.bytes().filter(|byte| *byte == b'/').count()
+}
+
 /// A public path, taken apart.
 #[derive(Debug)]
 struct Pattern {
+    /// How many slashes it has.
+    slashes: usize,
     /// The segments before the wildcard, or all of them.
     before: Vec<Segment>,
     /// The wildcard and the segments after it.
@@ -262,7 +272,15 @@ impl Pattern {
                 (_, Some((_, after))) => after.push(Segment::new(text)),
             }
         }
-        Self { before, wildcard }
+        Self { slashes: slashes(path), before, wildcard }
+    }
+
+    /// Whether a path with so many slashes can match: a wildcard takes any number of them.
+    fn may_have(&self, slashes: usize) -> bool {
+        match self.wildcard {
+            Some(_) => self.slashes <= slashes,
+            None => self.slashes == slashes,
+        }
     }
 
     fn params<'p>(&self, path: &'p str) -> Option<Slices<'p>> {
@@ -324,7 +342,9 @@ mod tests {
         #[case] path: &str,
         #[case] values: Option<Vec<&str>>,
     ) {
-        let params = Pattern::new(pattern).params(path);
+        let pattern = Pattern::new(pattern);
+        let params = pattern.params(path);
+        assert!(params.is_none() || pattern.may_have(slashes(path)), "{pattern:?} is passed over");
         let found = params.map(|params| params.into_iter().map(|(_, v)| v).collect::<Vec<_>>());
         assert_eq!(found, values);
     }

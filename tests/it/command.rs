@@ -78,6 +78,27 @@ fn logs_one_structured_line_a_request_and_never_a_key() {
     assert!(!log.contains("the-secret") && !log.contains("secret-space"), "{log}");
 }
 
+/// Lines of requests may wait for a moment without requests, and for nothing else.
+#[test]
+fn every_request_is_in_the_log_of_a_killed_service() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("log");
+    let service = Service::start(larder(), std::fs::File::create(&place).expect("a file").into());
+    let mut client = service.connect().expect("connected");
+    for _ in 0..500 {
+        assert_eq!(client.send("GET", "/livez", "").expect("an answer").0, 200);
+    }
+    let lines = || std::fs::read_to_string(&place).expect("a log").matches("/livez").count();
+    for _ in 0..500 {
+        if lines() == 500 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    service.signal("-KILL");
+    assert_eq!(lines(), 500);
+}
+
 /// What was accepted before the signal is answered after it.
 #[test]
 fn drains_on_sigterm() {

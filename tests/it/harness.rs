@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -54,7 +55,12 @@ pub fn app() -> (Router, (String, String)) {
 /// A router on this store, with the name and the value of its key.
 pub fn app_over(storage: Arc<dyn Storage>) -> (Router, (String, String)) {
     let key = ("X-API-Key".to_owned(), "secret".to_owned());
-    let settings = Settings { key: Some(ApiKey::new(&key.0, &key.1)), ..Settings::default() };
+    let settings = Settings {
+        key: Some(ApiKey::new(&key.0, &key.1)),
+        // A server in a container on a busy machine takes its time.
+        request_timeout: Duration::from_secs(120),
+        ..Settings::default()
+    };
     (router(Cache::new(storage, CacheSettings::default()), settings), key)
 }
 
