@@ -142,8 +142,10 @@ fn bare_map(c: &mut Criterion) {
             let values = (0..entries).map(|at| (id(at), vec![1; ENTRY].into_boxed_slice()));
             values.collect::<HashMap<_, Box<[u8]>, RandomState>>()
         });
+        let mut ids = LazyCell::new(|| ids.iter().cycle());
         group.bench_function(format!("value of {entries}"), |b| {
-            let mut ids = ids.iter().cycle();
+            // Not while the time is taken.
+            let (values, ids) = (LazyCell::force(&values), LazyCell::force_mut(&mut ids));
             b.iter(|| values[ids.next().expect("endless")][0]);
         });
     }

@@ -1,9 +1,7 @@
 //! Where the log goes: to standard error. Trouble is written at once; what is no trouble, such as the line of
-//! a request, waits until the thread has nothing else to do, so that no answer waits for its line, and a
-//! busy server writes many lines at once.
-//!
-//! What `kill -9` can take is the lines since the thread last waited for something: microseconds, unless
-//! the server is overloaded, and then no more than [`MOST`] bytes.
+//! a request, waits until the thread has nothing else to do, so that a busy server writes many lines at
+//! once and answers do not wait for them. A line waits no longer than the longest task that its thread runs
+//! next; what ends the process meanwhile takes less than [`MOST`] bytes of each worker's lines with it.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -11,8 +9,9 @@ use std::io::{self, Write};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The most bytes of lines that wait.
-const MOST: usize = 32 << 10;
+/// The most bytes written at once, unless one line is longer: what a pipe takes whole (POSIX, `PIPE_BUF`, here
+/// of Linux), so that processes with one standard error do not cut each other's lines.
+const MOST: usize = 4096;
 
 /// The lines of a thread.
 #[derive(Debug)]
@@ -28,6 +27,9 @@ thread_local! {
 
 impl Lines {
     fn write_out(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         // There is nowhere to say that the log cannot be written.
         let _ = io::stderr().write_all(&self.waiting);
         self.waiting.clear();
@@ -44,9 +46,7 @@ impl Drop for Lines {
 pub(crate) fn worker_rests() {
     LINES.with_borrow_mut(|lines| {
         lines.is_worker = true;
-        if !lines.waiting.is_empty() {
-            lines.write_out();
-        }
+        lines.write_out();
     });
 }
 
@@ -76,8 +76,11 @@ impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let kept = LINES.try_with(|lines| {
             let mut lines = lines.borrow_mut();
+            if lines.waiting.len() + line.len() > MOST {
+                lines.write_out();
+            }
             lines.waiting.extend_from_slice(line);
-            if !(self.may_wait && lines.is_worker) || lines.waiting.len() > MOST {
+            if !(self.may_wait && lines.is_worker) {
                 lines.write_out();
             }
         });

@@ -161,10 +161,14 @@ async fn empty(client: &Client, bucket: &str, prefix: &str) -> Result<(), aws_sd
         let page = client.list_objects_v2().bucket(bucket).prefix(prefix);
         let page = page.encoding_type(EncodingType::Url).send().await?;
         let mut deletes = JoinSet::new();
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
         for name in page.contents().iter().filter_map(|object| object.key()) {
-            // A space comes as a plus; a plus is percent-encoded.
-            let name = name.replace('+', " ");
-            let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
+            let name = if encoded {
+                // A space comes as a plus; a plus is percent-encoded.
+                percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy().into_owned()
+            } else {
+                name.to_owned()
+            };
             deletes.spawn(client.delete_object().bucket(bucket).key(name).send());
             if deletes.len() == AT_ONCE
                 && let Some(Ok(deleted)) = deletes.join_next().await
