@@ -34,6 +34,7 @@ pub mod refs;
 pub mod retrieve;
 pub mod samples;
 mod served;
+pub mod short;
 pub mod spaces;
 pub mod store;
 pub mod update;

@@ -50,6 +50,7 @@ pub mod s3;
 pub mod sorted;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod table;
 pub mod walk;
 #[cfg(all(unix, feature = "zip"))]
 pub mod zip;

@@ -331,8 +331,8 @@ impl Render for HashRef {
     }
 
     fn weight(&self) -> usize {
-        // An identifier and the links of a list for each entry, all but one shared with the reference
-        // before, which is gone.
-        size_of::<Self>() + self.cache_hash.len() + 128 * self.cache_ids.len()
+        // An identifier and the links of a list for each older entry, all but one shared with the
+        // reference before, which is gone.
+        size_of::<Self>() + 128 * self.cache_ids.len().saturating_sub(1)
     }
 }

@@ -7,6 +7,7 @@
 use super::document::{Document, Writer};
 use super::ident::{CacheId, FileType};
 use super::pyjson::{self, Value};
+use super::short::Short;
 pub use super::versions::{HashVersion, Versions};
 
 /// Indent of references and of content, in spaces.
@@ -111,7 +112,7 @@ impl Document for EntryRef {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HashRef {
     /// The hash.
-    pub cache_hash: String,
+    pub cache_hash: Short<16>,
     /// The entries.
     pub cache_ids: Versions,
     /// What it names as the latest, where that is not the last of them.
@@ -122,11 +123,7 @@ impl HashRef {
     /// A reference without entries.
     #[must_use]
     pub fn new(cache_hash: &str) -> Self {
-        Self {
-            cache_hash: cache_hash.to_owned(),
-            cache_ids: Versions::default(),
-            named_latest: None,
-        }
+        Self { cache_hash: cache_hash.into(), cache_ids: Versions::default(), named_latest: None }
     }
 
     /// Reads a stored hash reference. Two Python writers may have left two texts in one file: then
@@ -142,13 +139,13 @@ impl HashRef {
             .iter()
             .filter_map(|item| {
                 let timestamp = number(item, "timestamp").unwrap_or_default();
-                Some(HashVersion { cache_id: string(item, "cache_id")?, timestamp })
+                Some(HashVersion { cache_id: string(item, "cache_id")?.into(), timestamp })
             })
             .collect();
-        let newest = cache_ids.newest().map(|version| version.cache_id.as_str());
+        let newest = cache_ids.newest().map(|version| &*version.cache_id);
         let named_latest = string(&value, "latest_id").filter(|id| Some(id.as_str()) != newest);
         Some(Self {
-            cache_hash: string(&value, "cache_hash").unwrap_or_default(),
+            cache_hash: string(&value, "cache_hash").unwrap_or_default().into(),
             named_latest: named_latest.map(String::into_boxed_str),
             cache_ids,
         })
@@ -156,7 +153,7 @@ impl HashRef {
 
     /// Adds an entry as the newest, that is not there.
     pub fn add(&mut self, id: &CacheId, timestamp: u64) {
-        self.cache_ids.push(HashVersion { cache_id: id.as_str().to_owned(), timestamp });
+        self.cache_ids.push(HashVersion { cache_id: id.as_str().into(), timestamp });
         self.named_latest = None;
     }
 
@@ -168,7 +165,7 @@ impl HashRef {
     /// The entry named as the latest; empty when there is none.
     #[must_use]
     pub fn latest_id(&self) -> &str {
-        let newest = || self.cache_ids.newest().map_or("", |version| version.cache_id.as_str());
+        let newest = || self.cache_ids.newest().map_or("", |version| &*version.cache_id);
         self.named_latest.as_deref().unwrap_or_else(newest)
     }
 
@@ -188,7 +185,7 @@ impl HashRef {
     /// Whether an entry is there.
     #[must_use]
     pub fn lists(&self, id: &str) -> bool {
-        self.cache_ids.from_new_to_old().any(|version| version.cache_id == id)
+        self.cache_ids.from_new_to_old().any(|version| *version.cache_id == *id)
     }
 
     /// Takes an entry out. Returns whether it was there.
@@ -200,7 +197,7 @@ impl HashRef {
     /// The entries in the order a reader tries them: the latest, then from new to old. Upstream may
     /// have lost an entry that is still listed.
     pub fn candidates(&self) -> impl Iterator<Item = &str> {
-        let older = self.cache_ids.from_new_to_old().map(|version| version.cache_id.as_str());
+        let older = self.cache_ids.from_new_to_old().map(|version| &*version.cache_id);
         std::iter::once(self.latest_id()).chain(older.filter(|id| *id != self.latest_id()))
     }
 }

@@ -125,7 +125,7 @@ impl Cache {
                 && entry.reference.cache_hash == hash
             {
                 let timestamp = entry.reference.timestamp;
-                versions.push(HashVersion { cache_id: id, timestamp });
+                versions.push(HashVersion { cache_id: id.into(), timestamp });
             }
         }
         versions.sort_by_key(|version| version.timestamp);

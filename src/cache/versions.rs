@@ -3,11 +3,13 @@
 
 use rpds::ListSync;
 
+use super::short::Short;
+
 /// One entry of a hash reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashVersion {
     /// The entry.
-    pub cache_id: String,
+    pub cache_id: Short<36>,
     /// When it was stored, in milliseconds since 1970.
     pub timestamp: u64,
 }
@@ -15,37 +17,40 @@ pub struct HashVersion {
 /// Entries from old to new. Cloning and adding cost the same however many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Versions {
-    newest_first: ListSync<HashVersion>,
+    /// Here and not in the list, which most contents need not have.
+    newest: Option<HashVersion>,
+    /// From new to old.
+    older: ListSync<HashVersion>,
 }
 
 impl Versions {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.newest_first.len()
+        usize::from(self.newest.is_some()) + self.older.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.newest_first.is_empty()
+        self.newest.is_none()
     }
 
     /// The last one.
     #[must_use]
     pub fn newest(&self) -> Option<&HashVersion> {
-        self.newest_first.first()
+        self.newest.as_ref()
     }
 
     /// All of them, from new to old.
     pub fn from_new_to_old(&self) -> impl Iterator<Item = &HashVersion> {
-        self.newest_first.iter()
+        self.newest.iter().chain(self.older.iter())
     }
 
     /// All of them, from old to new.
     #[must_use]
     pub fn from_old_to_new(&self) -> Vec<&HashVersion> {
-        let mut all: Vec<&HashVersion> = self.newest_first.iter().collect();
+        let mut all: Vec<&HashVersion> = self.from_new_to_old().collect();
         all.reverse();
         all
     }
@@ -54,10 +59,11 @@ impl Versions {
     /// cost is that of what is newer.
     pub fn remove(&mut self, cache_id: &str) -> bool {
         let mut found = false;
-        while let Some(at) = self.newest_first.iter().position(|one| one.cache_id == cache_id) {
-            let newer: Vec<HashVersion> = self.newest_first.iter().take(at).cloned().collect();
+        while let Some(at) = self.place_of(cache_id) {
+            let newer: Vec<HashVersion> = self.from_new_to_old().take(at).cloned().collect();
             for _ in 0..=at {
-                self.newest_first.drop_first_mut();
+                self.newest = self.older.first().cloned();
+                self.older.drop_first_mut();
             }
             newer.into_iter().rev().for_each(|version| self.push(version));
             found = true;
@@ -65,9 +71,15 @@ impl Versions {
         found
     }
 
+    fn place_of(&self, cache_id: &str) -> Option<usize> {
+        self.from_new_to_old().position(|version| *version.cache_id == *cache_id)
+    }
+
     /// Adds one that is newer than all.
     pub fn push(&mut self, version: HashVersion) {
-        self.newest_first.push_front_mut(version);
+        if let Some(before) = self.newest.replace(version) {
+            self.older.push_front_mut(before);
+        }
     }
 }
 
@@ -91,7 +103,7 @@ mod tests {
             ids in proptest::collection::vec("[a-d]", 0..8),
             gone in "[a-e]",
         ) {
-            let version = |id: &String| HashVersion { cache_id: id.clone(), timestamp: 1 };
+            let version = |id: &String| HashVersion { cache_id: id.as_str().into(), timestamp: 1 };
             let all: Versions = ids.iter().map(version).collect();
             let mut left = all.clone();
             prop_assert_eq!(left.remove(&gone), ids.contains(&gone));

@@ -43,9 +43,9 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
         // The entries that name the hash are found later; they write it again.
         return (found, Rewrite::Keep);
     };
-    if reference.cache_hash != hash {
+    if *reference.cache_hash != *hash {
         say(Kind::HashMisnamed, format!("says it is {:?}", reference.cache_hash));
-        reference.cache_hash = hash.to_owned();
+        reference.cache_hash = hash.into();
     }
     let stated = whole.as_ref().and_then(|value| match value.get("total_versions") {
         Some(Value::Int(digits)) => digits.parse::<usize>().ok(),
@@ -93,7 +93,7 @@ pub(super) fn judge(hash: &str, bytes: &[u8], listed: &[Listed]) -> (Vec<(Kind, 
 pub(super) fn with_entry(hash: &str, bytes: Option<&[u8]>, id: &str, timestamp: u64) -> HashRef {
     let there = bytes.and_then(HashRef::parse);
     let mut reference = there.unwrap_or_else(|| HashRef::new(hash));
-    hash.clone_into(&mut reference.cache_hash);
+    reference.cache_hash = hash.into();
     if !reference.lists(id) {
         let all = reference.cache_ids.from_old_to_new().into_iter();
         let mut all: Vec<HashVersion> = all.cloned().collect();
@@ -102,7 +102,7 @@ pub(super) fn with_entry(hash: &str, bytes: Option<&[u8]>, id: &str, timestamp: 
         if at == all.len() {
             reference.name_newest();
         }
-        all.insert(at, HashVersion { cache_id: id.to_owned(), timestamp });
+        all.insert(at, HashVersion { cache_id: id.into(), timestamp });
         reference.cache_ids = all.into_iter().collect();
     }
     reference
@@ -170,7 +170,7 @@ mod tests {
             reference = with_entry(HASH, Some(bytes.as_bytes()), id, timestamp);
         }
         let all = reference.cache_ids.from_old_to_new().into_iter();
-        let ids: Vec<&str> = all.map(|version| version.cache_id.as_str()).collect();
+        let ids: Vec<&str> = all.map(|version| &*version.cache_id).collect();
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(reference.latest_id(), "c");
         assert_eq!(with_entry(HASH, Some(b"nonsense"), "a", 1).latest_id(), "a");

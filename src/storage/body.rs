@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hint::black_box;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +39,11 @@ impl Part {
     #[must_use]
     pub fn new(document: Arc<dyn Render>, number: u8) -> Self {
         Self { document, number }
+    }
+
+    /// Has the processor fetch the document, while it has other memory to wait for.
+    pub fn fetch(&self) {
+        black_box(Arc::strong_count(&self.document));
     }
 
     /// Renders it.

@@ -43,6 +43,14 @@ struct Slot {
     version: u64,
 }
 
+impl Slot {
+    fn fetch(&self) {
+        if let Value::Document(document) = &self.value {
+            document.fetch();
+        }
+    }
+}
+
 enum Value {
     Bytes(Bytes),
     Document(Part),
@@ -133,7 +141,7 @@ impl Storage for Memory {
         Ok(self
             .read()
             .objects
-            .get(key)
+            .get_fetching(key, Slot::fetch)
             .map(|slot| Object { bytes: slot.value.body(), version: slot.version.into() }))
     }
 
@@ -141,7 +149,7 @@ impl Storage for Memory {
         Ok(self
             .read()
             .objects
-            .get(key)
+            .get_fetching(key, Slot::fetch)
             .map(|slot| Stat { size: slot.value.size(), version: slot.version.into() }))
     }
 

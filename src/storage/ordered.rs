@@ -68,13 +68,6 @@ impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
         }
     }
 
-    pub(super) fn get(&self, sought: Sought<'_>) -> Option<&V> {
-        match self {
-            Self::Few { items, heads } => Some(&items[place(items, heads, sought).ok()?].value),
-            Self::Many(many) => many.get(sought.name),
-        }
-    }
-
     /// Makes room as for so many items, where there are none yet.
     pub(super) fn reserve(&mut self, count: usize) {
         if let Self::Few { items, .. } = self

@@ -1,0 +1,288 @@
+//! A hash table whose items stay where they are, at a numbered place.
+//!
+//! In a large store the way to memory is most of what a lookup costs, so this one takes two steps: to the
+//! number, and to the item. (Tables that keep hashes apart from their items take one step more, and moving
+//! items when a table grows would stop a large store for a second.)
+//!
+//! It is a table with linear probing, in parts that grow one at a time.
+
+use std::num::NonZeroU32;
+
+/// Parts of a table, so that growing moves a small one.
+const PARTS: usize = 64;
+
+/// Items that lie side by side and are freed together.
+const CHUNK: usize = 2048;
+
+/// A table of items under hashes, that need not be different.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    parts: Box<[Part]>,
+    chunks: Vec<Chunk<T>>,
+    /// The chunks with room in them.
+    roomy: Vec<usize>,
+}
+
+/// The number of an item's place, as long as it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(
+    /// Counted from 1, so that no place takes no room.
+    NonZeroU32,
+);
+
+/// Where a slot is free.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Free(usize);
+
+impl Place {
+    /// In a chunk.
+    fn new(chunk: usize, at: usize) -> Self {
+        let number = u32::try_from(chunk * CHUNK + at + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("memory holds fewer"))
+    }
+
+    /// The chunk, and where in it.
+    fn split(self) -> (usize, usize) {
+        let number = self.0.get() as usize - 1;
+        (number / CHUNK, number % CHUNK)
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        let parts = (0..PARTS).map(|_| Part::default()).collect();
+        Self { parts, chunks: Vec::new(), roomy: Vec::new() }
+    }
+}
+
+impl<T> Table<T> {
+    /// The item of this hash that is the one; otherwise, where it goes.
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Result<Place, Free> {
+        let part = &self.parts[part_of(hash)];
+        let tag = tag_of(hash);
+        if part.slots.is_empty() {
+            return Err(Free(0));
+        }
+        let is_it = |slot: &Slot| slot.tag == tag && is_it(self.at(slot.place));
+        let at = part.slot_from(part.home(tag), is_it);
+        part.slots[at].map(|slot| slot.place).ok_or(Free(at))
+    }
+
+    /// # Panics
+    /// When nothing is there.
+    pub(super) fn at(&self, place: Place) -> &T {
+        let (chunk, at) = place.split();
+        self.chunks[chunk].items[at].as_ref().expect("an item is there")
+    }
+
+    /// # Panics
+    /// When nothing is there.
+    pub(super) fn at_mut(&mut self, place: Place) -> &mut T {
+        let (chunk, at) = place.split();
+        self.chunks[chunk].items[at].as_mut().expect("an item is there")
+    }
+
+    /// Puts an item where [`Table::find`] has just said it goes.
+    pub(super) fn insert(&mut self, hash: u64, free: Free, item: T) -> Place {
+        let place = self.keep(item);
+        self.parts[part_of(hash)].insert(free, Slot { tag: tag_of(hash), place });
+        place
+    }
+
+    /// # Panics
+    /// When there is no item of this hash there.
+    pub(super) fn remove(&mut self, hash: u64, place: Place) -> T {
+        self.parts[part_of(hash)].remove(tag_of(hash), place);
+        let (number, at) = place.split();
+        let chunk = &mut self.chunks[number];
+        let item = chunk.items[at].take().expect("an item is there");
+        if !chunk.has_room() {
+            self.roomy.push(number);
+        }
+        chunk.free.push(at as u16);
+        if chunk.free.len() == chunk.items.len() {
+            *chunk = Chunk::default();
+        }
+        item
+    }
+
+    fn keep(&mut self, item: T) -> Place {
+        let number = self.roomy.last().copied().unwrap_or_else(|| {
+            self.chunks.push(Chunk::default());
+            self.roomy.push(self.chunks.len() - 1);
+            self.chunks.len() - 1
+        });
+        let chunk = &mut self.chunks[number];
+        let at = match chunk.free.pop() {
+            Some(at) => {
+                chunk.items[usize::from(at)] = Some(item);
+                usize::from(at)
+            }
+            None => {
+                if chunk.items.is_empty() {
+                    chunk.items.reserve_exact(CHUNK);
+                }
+                chunk.items.push(Some(item));
+                chunk.items.len() - 1
+            }
+        };
+        if !chunk.has_room() {
+            self.roomy.pop();
+        }
+        Place::new(number, at)
+    }
+}
+
+#[derive(Debug)]
+struct Chunk<T> {
+    items: Vec<Option<T>>,
+    free: Vec<u16>,
+}
+
+impl<T> Default for Chunk<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Chunk<T> {
+    fn has_room(&self) -> bool {
+        !self.free.is_empty() || self.items.len() < CHUNK
+    }
+}
+
+/// Places under tags, in the order of these as far as others leave them room.
+#[derive(Debug, Default)]
+struct Part {
+    /// None of them, or a power of two; a quarter is always free.
+    slots: Vec<Option<Slot>>,
+    taken: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    tag: u32,
+    place: Place,
+}
+
+impl Part {
+    fn insert(&mut self, Free(mut at): Free, slot: Slot) {
+        if 4 * (self.taken + 1) > 3 * self.slots.len() {
+            let more = (2 * self.slots.len()).max(8);
+            let before = std::mem::replace(&mut self.slots, vec![None; more]);
+            for slot in before.into_iter().flatten() {
+                let at = self.free(slot.tag);
+                self.slots[at] = Some(slot);
+            }
+            at = self.free(slot.tag);
+        }
+        self.slots[at] = Some(slot);
+        self.taken += 1;
+    }
+
+    fn remove(&mut self, tag: u32, place: Place) {
+        let mask = self.slots.len() - 1;
+        let distance = |from: usize, to: usize| to.wrapping_sub(from) & mask;
+        let mut hole = self.slot_from(self.home(tag), |slot| slot.place == place);
+        assert!(self.slots[hole].is_some(), "an item is there");
+        // Those behind it that would no more be found move up.
+        let mut at = (hole + 1) & mask;
+        while let Some(slot) = self.slots[at] {
+            if distance(self.home(slot.tag), at) >= distance(hole, at) {
+                self.slots[hole] = Some(slot);
+                hole = at;
+            }
+            at = (at + 1) & mask;
+        }
+        self.slots[hole] = None;
+        self.taken -= 1;
+        if self.taken == 0 {
+            self.slots = Vec::new();
+        }
+    }
+
+    fn free(&self, tag: u32) -> usize {
+        self.slot_from(self.home(tag), |_| false)
+    }
+
+    /// Where the search for a tag starts.
+    fn home(&self, tag: u32) -> usize {
+        ((u64::from(tag) * self.slots.len() as u64) >> u32::BITS) as usize
+    }
+
+    /// The slot that is the one, or the next free one.
+    fn slot_from(&self, mut at: usize, is_it: impl Fn(&Slot) -> bool) -> usize {
+        while self.slots[at].as_ref().is_some_and(|slot| !is_it(slot)) {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        at
+    }
+}
+
+fn part_of(hash: u64) -> usize {
+    hash as usize % PARTS
+}
+
+fn tag_of(hash: u64) -> u32 {
+    (hash >> u32::BITS) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_does_what_a_map_does(
+            // Few hashes, so that many are the same, begin alike, or wrap around at the end.
+            changes in proptest::collection::vec((0_u32..200, any::<bool>()), 0..250),
+            shift in 30_u32..60,
+        ) {
+            let hash = |item: u32| u64::from(item % 150) << shift | 0xf000_0000_0000_0000;
+            let (mut table, mut model) = (Table::default(), BTreeMap::new());
+            for (item, put) in changes {
+                let found = table.find(hash(item), |there| *there == item);
+                prop_assert_eq!(found.ok(), model.get(&item).copied());
+                match found {
+                    Err(free) if put => {
+                        model.insert(item, table.insert(hash(item), free, item));
+                    }
+                    Ok(place) if !put => {
+                        prop_assert_eq!(table.remove(hash(item), place), item);
+                        model.remove(&item);
+                    }
+                    _ => {}
+                }
+            }
+            for (item, place) in model {
+                prop_assert_eq!(table.at(place), &item);
+                let found = table.find(hash(item), |there| *there == item);
+                prop_assert_eq!(found.ok(), Some(place));
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_used_again_and_memory_is_given_back() {
+        let mut table = Table::default();
+        const MANY: u32 = CHUNK as u32 + 5;
+        for _ in 0..2 {
+            let hash = |item: u32| u64::from(item) << 32;
+            let places: Vec<Place> = (0..MANY)
+                .map(|item| match table.find(hash(item), |there| *there == item) {
+                    Ok(_) => panic!("{item} is there already"),
+                    Err(free) => table.insert(hash(item), free, item),
+                })
+                .collect();
+            assert_eq!(table.chunks.len(), 2);
+            for (item, place) in (0..).zip(places) {
+                assert_eq!(table.remove(hash(item), place), item);
+            }
+            assert!(table.chunks.iter().all(|chunk| chunk.items.capacity() == 0));
+            assert!(table.parts.iter().all(|part| part.slots.capacity() == 0));
+        }
+    }
+}
