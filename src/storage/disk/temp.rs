@@ -120,12 +120,18 @@ fn remove(folder: BorrowedFd<'_>, name: &str) {
     if !is_folder {
         return;
     }
-    if let Ok(inside) = open_folder(folder, name)
-        && let Ok(found) = names(inside.as_fd())
-    {
-        for (name, _) in found {
-            remove(inside.as_fd(), &name);
+    // Whoever was about to make a folder in one that was then moved here makes it here.
+    for _ in 0..10 {
+        if let Ok(inside) = open_folder(folder, name)
+            && let Ok(found) = names(inside.as_fd())
+        {
+            for (name, _) in found {
+                remove(inside.as_fd(), &name);
+            }
+        }
+        let removed = rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR);
+        if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
+            return;
         }
     }
-    let _ = rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR);
 }
