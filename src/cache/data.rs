@@ -331,7 +331,7 @@ impl Cache {
 
     /// The entry that child data hangs under.
     async fn parent(&self, place: &DataPlace<'_>) -> Result<Option<EntryRead>> {
-        let found = self.entry(place.namespace, place.cache_id.as_str()).await?;
+        let found = self.entry(place.namespace, place.cache_id).await?;
         if let Some(entry) = &found {
             self.touch(|| entry.reference.content_key(place.namespace));
         }

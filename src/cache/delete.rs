@@ -73,7 +73,7 @@ impl Cache {
         // finds it knows better.
         let mut hash_gone = None;
         for _ in 0..ATTEMPTS {
-            let Some(entry) = self.entry(namespace, id.as_str()).await? else {
+            let Some(entry) = self.entry(namespace, id).await? else {
                 return Ok(Deleted { cache_id: *id, outcome: None });
             };
             let (reference, version) = (entry.reference, entry.object.version);

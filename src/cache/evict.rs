@@ -9,6 +9,7 @@
 //! reference that points at nothing. It goes by the ordinary delete, so hash references are kept
 //! right and child data goes along.
 
+use std::borrow::Borrow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -47,10 +48,10 @@ impl Tenants {
 
 impl Cache {
     /// Marks the place of an entry as used just now. `content` names its content.
-    pub(super) fn touch(&self, content: impl FnOnce() -> Option<Key>) {
+    pub(super) fn touch<K: Borrow<Key>>(&self, content: impl FnOnce() -> Option<K>) {
         let Some(tenants) = &self.tenants else { return };
         if let Some(content) = content() {
-            tenants.places().promote(&content);
+            tenants.places().promote(content.borrow());
         }
     }
 

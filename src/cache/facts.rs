@@ -3,6 +3,8 @@
 //! A store plans its entry reference, file configuration and file metadata as documents over these
 //! facts; they become text where a store keeps bytes, or when somebody reads them.
 
+use std::borrow::Cow;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -205,26 +207,26 @@ impl Located {
     }
 
     /// The key of the first copy of the content, as [`EntryRef::content_key`].
-    pub(super) fn content_key(&self, namespace: &Namespace) -> Option<Key> {
+    pub(super) fn content_key(&self, namespace: &Namespace) -> Option<Cow<'_, Key>> {
         match self {
-            Self::Kept(facts) => Some(facts.copy.content.clone()),
-            Self::Read(reference) => reference.content_key(namespace),
+            Self::Kept(facts) => Some(Cow::Borrowed(&facts.copy.content)),
+            Self::Read(reference) => reference.content_key(namespace).map(Cow::Owned),
         }
     }
 
     /// The key of the configuration beside the first copy of the content.
-    pub(super) fn config_key(&self, namespace: &Namespace) -> Option<Key> {
+    pub(super) fn config_key(&self, namespace: &Namespace) -> Option<Cow<'_, Key>> {
         match self {
-            Self::Kept(facts) => Some(facts.copy.config.clone()),
-            Self::Read(reference) => beside(reference, namespace, ".config"),
+            Self::Kept(facts) => Some(Cow::Borrowed(&facts.copy.config)),
+            Self::Read(reference) => beside(reference, namespace, ".config").map(Cow::Owned),
         }
     }
 
     /// The key of the metadata beside the first copy of the content.
-    pub(super) fn metadata_key(&self, namespace: &Namespace) -> Option<Key> {
+    pub(super) fn metadata_key(&self, namespace: &Namespace) -> Option<Cow<'_, Key>> {
         match self {
-            Self::Kept(facts) => Some(facts.copy.metadata.clone()),
-            Self::Read(reference) => beside(reference, namespace, ".metadata"),
+            Self::Kept(facts) => Some(Cow::Borrowed(&facts.copy.metadata)),
+            Self::Read(reference) => beside(reference, namespace, ".metadata").map(Cow::Owned),
         }
     }
 }
@@ -258,6 +260,10 @@ impl Render for Facts {
 
     fn weight(&self) -> usize {
         self.weight()
+    }
+
+    fn fetch(&self) {
+        black_box((self.file_type, self.copy.content.as_str().len()));
     }
 }
 
@@ -328,6 +334,10 @@ impl Render for MetadataOf {
 impl Render for HashRef {
     fn render(&self, _: u8) -> Bytes {
         self.indented(REFERENCE_INDENT).into()
+    }
+
+    fn fetch(&self) {
+        black_box((self.latest_id().len(), self.cache_ids.len()));
     }
 
     fn weight(&self) -> usize {

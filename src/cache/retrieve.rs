@@ -1,5 +1,7 @@
 //! Reading entries, by id and by hash.
 
+use std::borrow::Cow;
+
 use super::content::Content;
 use super::document::{Document, Writer};
 use super::error::{Error, Result};
@@ -138,7 +140,7 @@ impl Cache {
 
     /// Reads the entry reference of an id.
     pub async fn refs(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<EntryRef>> {
-        Ok(self.entry(namespace, id.as_str()).await?.map(|entry| entry.reference))
+        Ok(self.entry(namespace, id).await?.map(|entry| entry.reference))
     }
 
     /// Reads the entry reference of an id and every file it names, but for content.
@@ -161,7 +163,7 @@ impl Cache {
 
     /// Reads the file configuration of an id.
     pub async fn config(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<FileConfig>> {
-        let Some(entry) = self.locate(namespace, id.as_str()).await? else { return Ok(None) };
+        let Some(entry) = self.locate(namespace, id).await? else { return Ok(None) };
         let file = self.file(entry.config_key(namespace)).await?;
         file.map(|body| FileConfig::parse(&body).ok_or_else(|| damaged(id, "file configuration")))
             .transpose()
@@ -173,7 +175,7 @@ impl Cache {
         namespace: &Namespace,
         id: &CacheId,
     ) -> Result<Option<FileMetadata>> {
-        let Some(entry) = self.locate(namespace, id.as_str()).await? else { return Ok(None) };
+        let Some(entry) = self.locate(namespace, id).await? else { return Ok(None) };
         let file = self.file(entry.metadata_key(namespace)).await?;
         file.map(|body| facts::file_metadata(&body).ok_or_else(|| damaged(id, "file metadata")))
             .transpose()
@@ -207,7 +209,7 @@ impl Cache {
         lookup: Lookup<'_>,
     ) -> Result<Option<Located>> {
         let found = match lookup {
-            Lookup::Id(id) => self.locate(namespace, id.as_str()).await?,
+            Lookup::Id(id) => self.locate(namespace, id).await?,
             Lookup::Hash(hash) => self.newest(namespace, hash).await?,
         };
         if let Some(entry) = &found {
@@ -219,7 +221,8 @@ impl Cache {
     async fn newest(&self, namespace: &Namespace, hash: &CacheHash) -> Result<Option<Located>> {
         let Some(hash_ref) = self.hash_refs(namespace, hash).await? else { return Ok(None) };
         for id in hash_ref.candidates() {
-            if let Some(entry) = self.locate(namespace, id).await? {
+            let Some(id) = CacheId::parse(id) else { continue };
+            if let Some(entry) = self.locate(namespace, &id).await? {
                 return Ok(Some(entry));
             }
         }
@@ -227,21 +230,28 @@ impl Cache {
     }
 
     /// Reads what is needed of an entry to read its content.
-    async fn locate(&self, namespace: &Namespace, id: &str) -> Result<Option<Located>> {
+    async fn locate(&self, namespace: &Namespace, id: &CacheId) -> Result<Option<Located>> {
         let Some((key, object)) = self.reference_of(namespace, id).await? else { return Ok(None) };
         Located::of(&object.bytes).map(Some).ok_or_else(|| no_reference(&key))
     }
 
     /// Reads an entry reference.
-    pub(super) async fn entry(&self, namespace: &Namespace, id: &str) -> Result<Option<EntryRead>> {
+    pub(super) async fn entry(
+        &self,
+        namespace: &Namespace,
+        id: &CacheId,
+    ) -> Result<Option<EntryRead>> {
         let Some((key, object)) = self.reference_of(namespace, id).await? else { return Ok(None) };
         let reference = facts::entry_ref(&object.bytes).ok_or_else(|| no_reference(&key))?;
         Ok(Some(EntryRead { reference, object }))
     }
 
-    async fn reference_of(&self, namespace: &Namespace, id: &str) -> Result<Option<(Key, Object)>> {
-        let Some(id) = CacheId::parse(id) else { return Ok(None) };
-        let key = layout::id_reference(namespace, &id)?;
+    async fn reference_of(
+        &self,
+        namespace: &Namespace,
+        id: &CacheId,
+    ) -> Result<Option<(Key, Object)>> {
+        let key = layout::id_reference(namespace, id)?;
         Ok(self.storage.get(&key).await?.map(|object| (key, object)))
     }
 
@@ -279,7 +289,7 @@ impl Cache {
         Ok(Some((content, size)))
     }
 
-    async fn file(&self, key: Option<Key>) -> Result<Option<Body>> {
+    async fn file(&self, key: Option<Cow<'_, Key>>) -> Result<Option<Body>> {
         let Some(key) = key else { return Ok(None) };
         Ok(self.storage.get(&key).await?.map(|object| object.bytes))
     }

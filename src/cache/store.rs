@@ -121,7 +121,8 @@ impl Cache {
         let mut reference = HashRef::new(hash);
         let mut versions = Vec::new();
         for id in self.ids(&namespace).await? {
-            if let Some(entry) = self.entry(&namespace, &id).await?
+            if let Some(cache_id) = CacheId::parse(&id)
+                && let Some(entry) = self.entry(&namespace, &cache_id).await?
                 && entry.reference.cache_hash == hash
             {
                 let timestamp = entry.reference.timestamp;

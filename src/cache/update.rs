@@ -71,7 +71,7 @@ impl Cache {
         let (body, size) = render(&content, self.settings.max_inflated_bytes)?;
         let binary = matches!(content, NewContent::Binary(_));
         for _ in 0..ATTEMPTS {
-            let Some(mut entry) = self.entry(namespace, id.as_str()).await? else {
+            let Some(mut entry) = self.entry(namespace, id).await? else {
                 return Ok(None);
             };
             if binary && entry.reference.file_type != FileType::Binary {

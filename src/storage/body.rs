@@ -25,6 +25,10 @@ pub trait Render: Any + fmt::Debug + Send + Sync {
 
     /// About how many bytes of memory each of its texts takes as long as it is not rendered.
     fn weight(&self) -> usize;
+
+    /// Has the processor fetch what readers of the document look at, which costs a read of memory for
+    /// each of its lines, while it has others to wait for. No more than a hint.
+    fn fetch(&self) {}
 }
 
 /// One text of a document, not rendered.
@@ -44,6 +48,7 @@ impl Part {
     /// Has the processor fetch the document, while it has other memory to wait for.
     pub fn fetch(&self) {
         black_box(Arc::strong_count(&self.document));
+        self.document.fetch();
     }
 
     /// Renders it.

@@ -5,7 +5,9 @@
 //! compares it at every step down. An ordered walk goes through the keys of a folder and through its folders
 //! side by side.
 
+use std::cell::Cell;
 use std::hash::BuildHasher as _;
+use std::hint::black_box;
 use std::iter::Peekable;
 use std::mem::replace;
 use std::ops::Bound;
@@ -16,6 +18,15 @@ use hashbrown::HashTable;
 use super::ordered::{self, Ordered, Sought};
 use super::table::{Place, Table};
 use crate::key::Key;
+
+/// How many objects are put before the last of an entry: its content with two files beside it, and a reference.
+const TOGETHER: usize = 4;
+
+thread_local! {
+    /// Where [`Folders::get_with_others`] found the last key, in whichever map: a hint, for whatever lies
+    /// there is compared.
+    static LAST_FOUND: Cell<Option<Place>> = const { Cell::new(None) };
+}
 
 /// An ordered map from keys to values.
 #[derive(Debug)]
@@ -72,12 +83,32 @@ impl<V> Folders<V> {
     /// The same. What may be the value is shown before the key it has is read: in a large store, where
     /// memory is what a lookup waits for, `fetch` has it wait for both at once.
     pub fn get_fetching(&self, key: &Key, fetch: impl Fn(&V)) -> Option<&V> {
-        let hash = self.seed.hash_one(key);
-        let place = self.items.find(hash, |item| {
+        let found = self.items.find(self.seed.hash_one(key), |_, item| {
             fetch(&item.value);
             item.key == *key
         });
-        let place = place.ok()?;
+        Some(&self.items.at(found.ok()?).value)
+    }
+
+    /// The same, where the next key is likely to be one that was put together with this one: those put
+    /// right before it are fetched as well, and are where the next is looked for first.
+    pub fn get_with_others(&self, key: &Key, fetch: impl Fn(&V)) -> Option<&V> {
+        if let Some(last) = LAST_FOUND.get()
+            && let Some(item) = self.items.before(last, TOGETHER).find(|item| item.key == *key)
+        {
+            return Some(&item.value);
+        }
+        let found = self.items.find(self.seed.hash_one(key), |place, item| {
+            for other in self.items.before(place, TOGETHER) {
+                let text = other.key.as_str().as_bytes();
+                black_box((text.first().copied(), text.last().copied()));
+                fetch(&other.value);
+            }
+            fetch(&item.value);
+            item.key == *key
+        });
+        let place = found.ok()?;
+        LAST_FOUND.set(Some(place));
         Some(&self.items.at(place).value)
     }
 
@@ -218,7 +249,7 @@ impl<V> Inside<'_, V> {
     pub fn insert(&mut self, key: Key, value: V) -> Option<V> {
         assert!(self.is_place_of(&key), "{key} lies in another folder");
         let hash = self.seed.hash_one(&key);
-        let free = match self.items.find(hash, |item| item.key == key) {
+        let free = match self.items.find(hash, |_, item| item.key == key) {
             Ok(place) => return Some(replace(&mut self.items.at_mut(place).value, value)),
             Err(free) => free,
         };
@@ -309,6 +340,9 @@ mod tests {
 
     fn check(folders: &Folders<u32>, model: &BTreeMap<Key, u32>, at: &str) -> TestCaseResult {
         prop_assert_eq!(folders.len(), model.len());
+        for (key, value) in model {
+            prop_assert_eq!(folders.get_with_others(key, |_| ()), Some(value));
+        }
         for from in [Bound::Unbounded, Bound::Included(at), Bound::Excluded(at)] {
             let expected: Vec<_> = model.range::<str, _>((from, Bound::Unbounded)).collect();
             prop_assert_eq!(folders.range(from).collect::<Vec<_>>(), expected);
@@ -335,6 +369,7 @@ mod tests {
                     None => prop_assert_eq!(folders.remove(&key), model.remove(&key)),
                 }
                 prop_assert_eq!(folders.get(&key), model.get(&key));
+                prop_assert_eq!(folders.get_with_others(&key, |_| ()), model.get(&key));
             }
             check(&folders, &model, &at)?;
             for key in model.keys().cloned().collect::<Vec<_>>() {
@@ -357,6 +392,7 @@ mod tests {
                     prop_assert_eq!(folders.remove(&key), model.remove(&key));
                 }
                 prop_assert_eq!(folders.get(&key), model.get(&key));
+                prop_assert_eq!(folders.get_with_others(&key, |_| ()), model.get(&key));
             }
             check(&folders, &model, "team/a/150")?;
         }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hint::black_box;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,9 +45,13 @@ struct Slot {
 }
 
 impl Slot {
+    /// Has the processor fetch what a reader of the value looks at.
     fn fetch(&self) {
-        if let Value::Document(document) = &self.value {
-            document.fetch();
+        match &self.value {
+            Value::Document(document) => document.fetch(),
+            Value::Bytes(bytes) => {
+                black_box(bytes.is_unique());
+            }
         }
     }
 }
@@ -141,7 +146,7 @@ impl Storage for Memory {
         Ok(self
             .read()
             .objects
-            .get_fetching(key, Slot::fetch)
+            .get_with_others(key, Slot::fetch)
             .map(|slot| Object { bytes: slot.value.body(), version: slot.version.into() }))
     }
 

@@ -57,13 +57,13 @@ impl<T> Default for Table<T> {
 
 impl<T> Table<T> {
     /// The item of this hash that is the one; otherwise, where it goes.
-    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Result<Place, Free> {
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(Place, &T) -> bool) -> Result<Place, Free> {
         let part = &self.parts[part_of(hash)];
         let tag = tag_of(hash);
         if part.slots.is_empty() {
             return Err(Free(0));
         }
-        let is_it = |slot: &Slot| slot.tag == tag && is_it(self.at(slot.place));
+        let is_it = |slot: &Slot| slot.tag == tag && is_it(slot.place, self.at(slot.place));
         let at = part.slot_from(part.home(tag), is_it);
         part.slots[at].map(|slot| slot.place).ok_or(Free(at))
     }
@@ -80,6 +80,15 @@ impl<T> Table<T> {
     pub(super) fn at_mut(&mut self, place: Place) -> &mut T {
         let (chunk, at) = place.split();
         self.chunks[chunk].items[at].as_mut().expect("an item is there")
+    }
+
+    /// The items at up to so many places before one: where places were not used before, those put before
+    /// it. The place may be of another table.
+    pub(super) fn before(&self, place: Place, up_to: usize) -> impl Iterator<Item = &T> {
+        let (chunk, at) = place.split();
+        let items = self.chunks.get(chunk).map_or(&[][..], |chunk| &chunk.items);
+        let end = at.min(items.len());
+        items[end.saturating_sub(up_to)..end].iter().flatten()
     }
 
     /// Puts an item where [`Table::find`] has just said it goes.
@@ -244,7 +253,7 @@ mod tests {
             let hash = |item: u32| u64::from(item % 150) << shift | 0xf000_0000_0000_0000;
             let (mut table, mut model) = (Table::default(), BTreeMap::new());
             for (item, put) in changes {
-                let found = table.find(hash(item), |there| *there == item);
+                let found = table.find(hash(item), |_, there| *there == item);
                 prop_assert_eq!(found.ok(), model.get(&item).copied());
                 match found {
                     Err(free) if put => {
@@ -259,7 +268,7 @@ mod tests {
             }
             for (item, place) in model {
                 prop_assert_eq!(table.at(place), &item);
-                let found = table.find(hash(item), |there| *there == item);
+                let found = table.find(hash(item), |_, there| *there == item);
                 prop_assert_eq!(found.ok(), Some(place));
             }
         }
@@ -272,7 +281,7 @@ mod tests {
         for _ in 0..2 {
             let hash = |item: u32| u64::from(item) << 32;
             let places: Vec<Place> = (0..MANY)
-                .map(|item| match table.find(hash(item), |there| *there == item) {
+                .map(|item| match table.find(hash(item), |_, there| *there == item) {
                     Ok(_) => panic!("{item} is there already"),
                     Err(free) => table.insert(hash(item), free, item),
                 })
