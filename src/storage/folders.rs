@@ -15,7 +15,7 @@ use std::ops::Bound;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use super::ordered::{self, Ordered, Sought};
+use super::ordered::{self, Names, Ordered, Sought};
 use super::table::{Place, Table};
 use crate::key::Key;
 
@@ -51,7 +51,26 @@ struct Folder {
     /// Where their items are.
     keys: Ordered<Key, Place>,
     /// The names of the folders in it, with the slash at the end, since that is how they sort.
-    folders: Ordered<Box<str>, ()>,
+    folders: Ordered<Box<str>, Box<str>>,
+}
+
+impl<V> Names<Place> for Table<Item<V>> {
+    type Name = Key;
+
+    fn of<'a>(&'a self, place: &'a Place) -> &'a Key {
+        &self.at(*place).key
+    }
+}
+
+/// Names that are what is in order.
+struct Themselves;
+
+impl Names<Box<str>> for Themselves {
+    type Name = Box<str>;
+
+    fn of<'a>(&'a self, name: &'a Box<str>) -> &'a Box<str> {
+        name
+    }
 }
 
 impl<V> Default for Folders<V> {
@@ -129,15 +148,17 @@ impl<V> Folders<V> {
 
     /// Removes a value, and gives it.
     pub fn remove(&mut self, key: &Key) -> Option<V> {
+        let hash = self.seed.hash_one(key);
+        let place = self.items.find(hash, |_, item| item.key == *key).ok()?;
         let path = folder_of(key.as_str());
-        let folder = self.folder_mut(path)?;
-        let place = folder.keys.remove(Sought::new(key.as_str(), path.len()))?;
+        let folder = self.folder_mut(path).expect("every key has a folder");
+        folder.keys.remove(Sought::new(key.as_str(), path.len()), |one| *one == place);
         let empty = folder.is_empty();
         self.keys -= 1;
         if empty {
             self.unmake(path);
         }
-        Some(self.items.remove(self.seed.hash_one(key), place).value)
+        Some(self.items.remove(hash, place).value)
     }
 
     /// Every key from a place on, in byte order. The place need not be a key.
@@ -153,10 +174,9 @@ impl<V> Folders<V> {
             let next = rest.find('/').map(|end| &rest[..=end]);
             // The folder that leads on to the place comes first; it is entered at the place.
             let seek = Bound::Included(next.unwrap_or(rest));
-            let mut folders = folder.folders.range(seek).peekable();
-            let enter =
-                next.filter(|next| folders.next_if(|(name, ())| &***name == *next).is_some());
-            let keys = folder.keys.range(from).peekable();
+            let mut folders = folder.folders.range(seek, &Themselves).peekable();
+            let enter = next.filter(|next| folders.next_if(|name| &***name == *next).is_some());
+            let keys = folder.keys.range(from, &self.items).peekable();
             range.open.push(Level { folder, keys, folders });
             let Some(enter) = enter else { break };
             path = &at[..path.len() + enter.len()];
@@ -177,12 +197,12 @@ impl<V> Folders<V> {
         let mut inner = path;
         while let Some((holder, name)) = holder_of(inner) {
             if let Some(there) = self.folder_mut(holder) {
-                there.folders.insert(name.into(), 0, ());
+                there.folders.insert(name.into(), 0, &Themselves);
                 break;
             }
             let mut folders = Ordered::default();
             folders.reserve(1);
-            folders.insert(name.into(), 0, ());
+            folders.insert(name.into(), 0, &Themselves);
             let hash = self.seed.hash_one(holder);
             self.add(hash, Folder { path: holder.into(), keys: Ordered::default(), folders });
             inner = holder;
@@ -206,7 +226,7 @@ impl<V> Folders<V> {
                 folder.remove();
             }
             let Some(there) = self.folder_mut(holder) else { return };
-            there.folders.remove(Sought::new(name, 0));
+            there.folders.remove(Sought::new(name, 0), |one| **one == *name);
             if !there.is_empty() {
                 return;
             }
@@ -253,8 +273,8 @@ impl<V> Inside<'_, V> {
             Ok(place) => return Some(replace(&mut self.items.at_mut(place).value, value)),
             Err(free) => free,
         };
-        let place = self.items.insert(hash, free, Item { key: key.clone(), value });
-        self.folder.keys.insert(key, self.folder.path.len(), place);
+        let place = self.items.insert(hash, free, Item { key, value });
+        self.folder.keys.insert(place, self.folder.path.len(), self.items);
         *self.keys += 1;
         None
     }
@@ -273,7 +293,7 @@ pub struct Range<'a, V> {
 struct Level<'a> {
     folder: &'a Folder,
     keys: Peekable<ordered::Range<'a, Key, Place>>,
-    folders: Peekable<ordered::Range<'a, Box<str>, ()>>,
+    folders: Peekable<ordered::Range<'a, Box<str>, Box<str>>>,
 }
 
 impl<'a, V> Iterator for Range<'a, V> {
@@ -281,23 +301,25 @@ impl<'a, V> Iterator for Range<'a, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            let items = &self.map.items;
             let level = self.open.last_mut()?;
             let path = &*level.folder.path;
             let key_first = match (level.keys.peek(), level.folders.peek()) {
-                (Some((key, _)), Some((name, ()))) => key.as_str()[path.len()..] < ***name,
+                (Some(place), Some(name)) => items.at(**place).key.as_str()[path.len()..] < ***name,
                 (key, _) => key.is_some(),
             };
             if key_first {
-                let (key, place) = level.keys.next()?;
-                return Some((key, &self.map.items.at(*place).value));
+                let item = items.at(*level.keys.next()?);
+                return Some((&item.key, &item.value));
             }
-            let Some((name, ())) = level.folders.next() else {
+            let Some(name) = level.folders.next() else {
                 self.open.pop();
                 continue;
             };
             let folder = self.map.folder(&[path, name].concat())?;
-            let keys = folder.keys.range(Bound::Unbounded).peekable();
-            let folders = folder.folders.range(Bound::Unbounded).peekable();
+            let keys = folder.keys.range(Bound::Unbounded, items);
+            let folders = folder.folders.range(Bound::Unbounded, &Themselves);
+            let (keys, folders) = (keys.peekable(), folders.peekable());
             self.open.push(Level { folder, keys, folders });
         }
     }

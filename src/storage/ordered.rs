@@ -1,4 +1,4 @@
-//! An ordered map that is short most of the time: a sorted list, and a tree once it is long.
+//! Items in the order of their names, few most of the time: a sorted list, and a tree once it is long.
 //!
 //! Beside every name stands its beginning as a number, so that a search reads one or two pieces of memory,
 //! and names themselves (each a piece of its own, far from the processor in a large store) only at the end.
@@ -17,22 +17,28 @@ const FEW: usize = 128;
 /// Up to this many items are searched as they are; beyond, all beginnings stand side by side once more.
 const SHORT: usize = 8;
 
-/// A map ordered by the bytes of its names.
+/// What the names of items are, which need not lie in them. An item has the same name every time.
+pub(super) trait Names<T> {
+    type Name: Ord + Borrow<str> + Clone;
+
+    fn of<'a>(&'a self, item: &'a T) -> &'a Self::Name;
+}
+
+/// Items ordered by the bytes of their names. No two have the same.
 #[derive(Debug)]
-pub(super) enum Ordered<K, V> {
+pub(super) enum Ordered<N, T> {
     Few {
-        items: Vec<Item<K, V>>,
+        items: Vec<Item<T>>,
         /// Those of all items, or of none.
         heads: ThinVec<u64>,
     },
-    Many(BTreeMap<K, V>),
+    Many(BTreeMap<N, T>),
 }
 
 #[derive(Debug)]
-pub(super) struct Item<K, V> {
+pub(super) struct Item<T> {
     head: u64,
-    name: K,
-    value: V,
+    item: T,
 }
 
 /// A name to look for.
@@ -54,13 +60,13 @@ impl<'a> Sought<'a> {
     }
 }
 
-impl<K, V> Default for Ordered<K, V> {
+impl<N, T> Default for Ordered<N, T> {
     fn default() -> Self {
         Self::Few { items: Vec::new(), heads: ThinVec::new() }
     }
 }
 
-impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
+impl<N: Ord + Borrow<str> + Clone, T> Ordered<N, T> {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Few { items, .. } => items.is_empty(),
@@ -77,53 +83,60 @@ impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
         }
     }
 
-    /// Puts a value, and gives the one that was there. All names share their first `shared` bytes.
-    pub(super) fn insert(&mut self, name: K, shared: usize, value: V) -> Option<V> {
+    /// Puts an item, unless one of its name is there. All names share their first `shared` bytes.
+    pub(super) fn insert(&mut self, item: T, shared: usize, names: &impl Names<T, Name = N>) {
         let (items, heads) = match self {
-            Self::Many(many) => return many.insert(name, value),
+            Self::Many(many) => {
+                many.entry(names.of(&item).clone()).or_insert(item);
+                return;
+            }
             Self::Few { items, heads } => (items, heads),
         };
-        let sought = Sought::new(name.borrow(), shared);
-        let at = match place(items, heads, sought) {
-            Ok(at) => return Some(std::mem::replace(&mut items[at].value, value)),
-            Err(at) => at,
-        };
+        let sought = Sought::new(names.of(&item).borrow(), shared);
+        let head = sought.head;
+        let alike = alike(items, heads, sought.head);
+        let start = alike.start;
+        let place =
+            items[alike].binary_search_by(|one| names.of(&one.item).borrow().cmp(sought.name));
+        let Err(at) = place.map_err(|at| start + at) else { return };
         if items.len() == FEW {
-            let items = items.drain(..).map(|item| (item.name, item.value));
-            let mut many: BTreeMap<K, V> = items.collect();
-            many.insert(name, value);
-            *self = Self::Many(many);
-            return None;
+            let items = items.drain(..).map(|one| one.item).chain([item]);
+            *self = Self::Many(items.map(|item| (names.of(&item).clone(), item)).collect());
+            return;
         }
         if items.len() == items.capacity() {
             // A list grows to four items at first, and most folders hold one to three keys.
             items.reserve_exact(1 + items.len() / 2);
         }
-        let head = sought.head;
-        items.insert(at, Item { head, name, value });
+        items.insert(at, Item { head, item });
         if !heads.is_empty() {
             heads.insert(at, head);
         } else if items.len() > SHORT {
-            heads.extend(items.iter().map(|item| item.head));
+            heads.extend(items.iter().map(|one| one.head));
         }
-        None
     }
 
-    pub(super) fn remove(&mut self, sought: Sought<'_>) -> Option<V> {
+    /// Takes an item out, which has the name sought.
+    pub(super) fn remove(&mut self, sought: Sought<'_>, is_it: impl Fn(&T) -> bool) -> Option<T> {
         match self {
             Self::Few { items, heads } => {
-                let at = place(items, heads, sought).ok()?;
+                let alike = alike(items, heads, sought.head);
+                let at = alike.start + items[alike].iter().position(|one| is_it(&one.item))?;
                 if !heads.is_empty() {
                     heads.remove(at);
                 }
-                Some(items.remove(at).value)
+                Some(items.remove(at).item)
             }
             Self::Many(many) => many.remove(sought.name),
         }
     }
 
     /// The items from a place on, in order.
-    pub(super) fn range(&self, from: Bound<&str>) -> Range<'_, K, V> {
+    pub(super) fn range(
+        &self,
+        from: Bound<&str>,
+        names: &impl Names<T, Name = N>,
+    ) -> Range<'_, N, T> {
         match self {
             Self::Few { items, .. } => {
                 let before = |name: &str| match from {
@@ -131,7 +144,7 @@ impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
                     Bound::Excluded(at) => name <= at,
                     Bound::Unbounded => false,
                 };
-                let start = items.partition_point(|item| before(item.name.borrow()));
+                let start = items.partition_point(|one| before(names.of(&one.item).borrow()));
                 Range::Few(items[start..].iter())
             }
             Self::Many(many) => Range::Many(many.range::<str, _>((from, Bound::Unbounded))),
@@ -139,38 +152,31 @@ impl<K: Ord + Borrow<str>, V> Ordered<K, V> {
     }
 }
 
-fn place<K: Borrow<str>, V>(
-    items: &[Item<K, V>],
-    heads: &[u64],
-    sought: Sought<'_>,
-) -> Result<usize, usize> {
+/// Where the items lie whose names begin alike: they are few, and side by side.
+fn alike<T>(items: &[Item<T>], heads: &[u64], head: u64) -> std::ops::Range<usize> {
     if heads.is_empty() {
-        return items.binary_search_by(|item| {
-            item.head.cmp(&sought.head).then_with(|| item.name.borrow().cmp(sought.name))
-        });
+        let start = items.partition_point(|one| one.head < head);
+        start..start + items[start..].partition_point(|one| one.head == head)
+    } else {
+        let start = heads.partition_point(|one| *one < head);
+        start..start + heads[start..].partition_point(|one| *one == head)
     }
-    // Names that begin alike are few, and lie side by side.
-    let start = heads.partition_point(|head| *head < sought.head);
-    let alike = heads[start..].partition_point(|head| *head == sought.head);
-    let found =
-        items[start..start + alike].binary_search_by(|item| item.name.borrow().cmp(sought.name));
-    found.map(|at| start + at).map_err(|at| start + at)
 }
 
 /// Items in order.
 #[derive(Debug)]
-pub(super) enum Range<'a, K, V> {
-    Few(slice::Iter<'a, Item<K, V>>),
-    Many(btree_map::Range<'a, K, V>),
+pub(super) enum Range<'a, N, T> {
+    Few(slice::Iter<'a, Item<T>>),
+    Many(btree_map::Range<'a, N, T>),
 }
 
-impl<'a, K, V> Iterator for Range<'a, K, V> {
-    type Item = (&'a K, &'a V);
+impl<'a, N, T> Iterator for Range<'a, N, T> {
+    type Item = &'a T;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Few(few) => few.next().map(|item| (&item.name, &item.value)),
-            Self::Many(many) => many.next(),
+            Self::Few(few) => few.next().map(|one| &one.item),
+            Self::Many(many) => many.next().map(|(_, item)| item),
         }
     }
 }
