@@ -70,8 +70,7 @@
 //!
 //! [`Disk::stat`]: BlockingStorage::stat
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -188,16 +187,17 @@ impl BlockingStorage for Disk {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Object>> {
-        let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
-        let bytes = read(file).map_err(failed("read", key.as_str()))?;
+        let Some(value) = self.tree.value(key.as_str())? else { return Ok(None) };
+        let bytes = value.read().map_err(failed("read", key.as_str()))?;
         let bytes = Bytes::from(bytes);
         let version = Version::of_value(bytes.clone());
         Ok(Some(Object { bytes: bytes.into(), version }))
     }
 
     fn stat(&self, key: &Key) -> Result<Option<Stat>> {
-        let Some(file) = self.tree.value(key.as_str())? else { return Ok(None) };
-        let (version, size) = Version::of_reader(file).map_err(failed("read", key.as_str()))?;
+        let Some(value) = self.tree.value(key.as_str())? else { return Ok(None) };
+        let (version, size) =
+            Version::of_reader(value.file).map_err(failed("read", key.as_str()))?;
         Ok(Some(Stat { size: size.into(), version }))
     }
 
@@ -212,11 +212,4 @@ impl BlockingStorage for Disk {
     fn namespaces(&self) -> Result<Vec<Namespace>> {
         self.tree.namespaces()
     }
-}
-
-fn read(mut file: File) -> io::Result<Vec<u8>> {
-    let size = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
@@ -39,6 +40,33 @@ pub(super) struct Tree {
     synced: Mutex<HashSet<(u64, u64)>>,
 }
 
+/// The file of a value, open for reading.
+#[derive(Debug)]
+pub(super) struct Value {
+    pub(super) file: File,
+    /// Its length in bytes when it was opened.
+    size: u64,
+}
+
+impl Value {
+    /// All of it. (`File::read_to_end` asks for length and position once more: two more calls of the
+    /// system, where a short value takes six.)
+    pub(super) fn read(self) -> io::Result<Vec<u8>> {
+        // One byte more than there should be, so that its end shows without making more room.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0) + 1);
+        loop {
+            if bytes.len() == bytes.capacity() {
+                bytes.reserve(bytes.len());
+            }
+            match rustix::io::read(&self.file, spare_capacity(&mut bytes)) {
+                Ok(0) => return Ok(bytes),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
 /// A folder that was to be made, or the path of a value in its way.
 pub(super) enum Made {
     Folder(OwnedFd),
@@ -62,11 +90,12 @@ impl Tree {
     }
 
     /// Opens the value of a key, if it has one.
-    pub(super) fn value(&self, key: &str) -> Result<Option<File>> {
+    pub(super) fn value(&self, key: &str) -> Result<Option<Value>> {
         if let Some(file) = self.quick(key, READ)
-            && rustix::fs::fstat(&file).is_ok_and(|stat| is_file(&stat))
+            && let Ok(stat) = rustix::fs::fstat(&file)
+            && is_file(&stat)
         {
-            return Ok(Some(file));
+            return Ok(Some(Value { file, size: stat.st_size as u64 }));
         }
         let (parent, name) = split(key);
         match self.folder(parent)? {
@@ -93,7 +122,7 @@ impl Tree {
     /// A folder without a value may have lost it to [`Tree::fold`] a moment ago, which puts it back
     /// in place of the folder. So absence counts only if the folder is still the one in place; it
     /// cannot be in place again, since folders never return to the tree.
-    fn value_at(&self, parent: BorrowedFd<'_>, name: &str, place: &str) -> Result<Option<File>> {
+    fn value_at(&self, parent: BorrowedFd<'_>, name: &str, place: &str) -> Result<Option<Value>> {
         loop {
             let found = match rustix::fs::openat(parent, name, READ, Mode::empty()) {
                 Ok(found) => File::from(found),
@@ -103,12 +132,17 @@ impl Tree {
             };
             let stat = rustix::fs::fstat(&found).map_err(failed("read", place))?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => return Ok(Some(found)),
+                FileType::RegularFile => {
+                    return Ok(Some(Value { file: found, size: stat.st_size as u64 }));
+                }
                 FileType::Directory => {}
                 _ => return Err(foreign(place)),
             }
             match rustix::fs::openat(&found, VALUE, READ, Mode::empty()) {
-                Ok(value) => return Ok(Some(value.into())),
+                Ok(value) => {
+                    let stat = rustix::fs::fstat(&value).map_err(failed("read", place))?;
+                    return Ok(Some(Value { file: value.into(), size: stat.st_size as u64 }));
+                }
                 Err(Errno::NOENT) if self.moved(parent, name, &stat, place)? => {}
                 Err(Errno::NOENT) => return Ok(None),
                 Err(error) => return Err(failed("read", place)(error)),
@@ -130,13 +164,7 @@ impl Tree {
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Some(stat.st_size as u64)),
-            FileType::Directory => match self.value_at(parent, name, place)? {
-                Some(value) => {
-                    let stat = rustix::fs::fstat(&value).map_err(failed("list", place))?;
-                    Ok(Some(stat.st_size as u64))
-                }
-                None => Ok(None),
-            },
+            FileType::Directory => Ok(self.value_at(parent, name, place)?.map(|value| value.size)),
             _ => Ok(None),
         }
     }

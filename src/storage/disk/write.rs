@@ -82,8 +82,9 @@ impl Disk {
             Expect::Any => true,
             Expect::Absent => self.tree.value(key.as_str())?.is_none(),
             Expect::At(version) => match self.tree.value(key.as_str())? {
-                Some(file) => {
-                    let found = Version::of_reader(file).map_err(failed("read", key.as_str()))?;
+                Some(value) => {
+                    let found =
+                        Version::of_reader(value.file).map_err(failed("read", key.as_str()))?;
                     found.0 == *version
                 }
                 None => false,
