@@ -120,6 +120,8 @@ pub(super) struct Readers {
 struct Pool {
     idle: Vec<Connection>,
     open: usize,
+    /// Readers that wait for one: waking calls the system, whether or not somebody waits.
+    waiting: usize,
 }
 
 impl Readers {
@@ -133,7 +135,9 @@ impl Readers {
         let idle = loop {
             match pool.idle.pop() {
                 None if pool.open >= READERS => {
+                    pool.waiting += 1;
                     pool = self.back.wait(pool).unwrap_or_else(PoisonError::into_inner);
+                    pool.waiting -= 1;
                 }
                 idle => break idle,
             }
@@ -174,7 +178,10 @@ impl Drop for Lent<'_> {
             Some(connection) => pool.idle.push(connection),
             None => pool.open -= 1,
         }
+        let wake = pool.waiting > 0;
         drop(pool);
-        self.readers.back.notify_one();
+        if wake {
+            self.readers.back.notify_one();
+        }
     }
 }

@@ -43,7 +43,7 @@ fn walk(statement: &mut CachedStatement<'_>, query: &List) -> rusqlite::Result<P
         _ => prefix.to_owned(),
     };
     let mut page = Page::default();
-    let mut last: Option<Cursor> = None;
+    let mut ends_in_folder = false;
     'seek: loop {
         let mut rows = statement.query([&from, &end])?;
         while let Some(row) = rows.next()? {
@@ -67,7 +67,11 @@ fn walk(statement: &mut CachedStatement<'_>, query: &List) -> rusqlite::Result<P
                 continue;
             }
             if page.entries.len() + page.folders.len() == query.limit.get() {
-                page.next = last;
+                page.next = if ends_in_folder {
+                    page.folders.last().cloned().map(Cursor::Folder)
+                } else {
+                    page.entries.last().map(|entry| Cursor::Key(entry.key.clone()))
+                };
                 break 'seek;
             }
             let folder = match query.depth {
@@ -76,11 +80,11 @@ fn walk(statement: &mut CachedStatement<'_>, query: &List) -> rusqlite::Result<P
             };
             if let Some(folder) = folder {
                 from = behind(folder.as_str());
-                last = Some(Cursor::Folder(folder.clone()));
+                ends_in_folder = true;
                 page.folders.push(folder);
                 continue 'seek;
             }
-            last = Some(Cursor::Key(key.clone()));
+            ends_in_folder = false;
             page.entries.push(Entry { key, size });
         }
         break;

@@ -8,15 +8,11 @@ use rusqlite::{Connection, MAIN_DB};
 
 use super::fail::{failed, foreign};
 use crate::key::Key;
-use crate::storage::{Object, Result, Stat, Version};
+use crate::storage::{Error, Object, Result, Stat, Version};
 
-/// From this length on a value is read piece by piece; SQLite would put it together in memory first.
-/// (`FIND` says it again.)
-const LONG: u64 = 65536;
-
-/// The newest row of a path, should there be several; not the value itself if it is long.
-const FIND: &str = "SELECT id, octet_length(data), \
-         CASE WHEN octet_length(data) < 65536 THEN data END \
+/// The newest row of a path, should there be several; not the value itself if it is long: that is read
+/// piece by piece, where SQLite would put it together in memory first.
+const FIND: &str = "SELECT id, CASE WHEN octet_length(data) < 65536 THEN data END \
      FROM memory_fs_files INDEXED BY idx__memory_fs_files__path \
      WHERE path = ?1 ORDER BY id DESC LIMIT 1";
 
@@ -61,20 +57,33 @@ fn find<T>(
     let mut statement = connection.prepare_cached(FIND).map_err(trouble())?;
     let mut rows = statement.query([key.as_str()]).map_err(trouble())?;
     let Some(row) = rows.next().map_err(trouble())? else { return Ok(None) };
-    let size: Option<i64> = row.get(1).map_err(trouble())?;
-    let size = size.map_or(0, i64::unsigned_abs);
-    let found = match row.get_ref(2).map_err(trouble())? {
-        ValueRef::Blob(mut bytes) | ValueRef::Text(mut bytes) => read(&mut bytes, size),
-        ValueRef::Null if size >= LONG => {
-            // While the row is held, the connection stays at the moment it was found.
+    let value = row.get_ref(1).map_err(trouble())?;
+    let found = match value {
+        ValueRef::Blob(mut bytes) | ValueRef::Text(mut bytes) => {
+            let size = bytes.len() as u64;
+            read(&mut bytes, size)
+        }
+        // While the row is held, the connection stays at the moment it was found.
+        ValueRef::Null => {
             let id = row.get(0).map_err(trouble())?;
+            let Some(size) = length(connection, id).map_err(trouble())? else {
+                return Err(no_bytes(key, value));
+            };
             let value = connection.blob_open(MAIN_DB, c"memory_fs_files", c"data", id, true);
             read(&mut value.map_err(trouble())?, size)
         }
-        other => {
-            let what = format!("its data is {}, not bytes", other.data_type());
-            return Err(foreign(key.as_str(), what));
-        }
+        other => return Err(no_bytes(key, other)),
     };
     found.map(Some).map_err(failed("read", key.as_str()))
+}
+
+/// The length of a row's value in bytes; `None` when it has none.
+fn length(connection: &Connection, id: i64) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT octet_length(data) FROM memory_fs_files WHERE id = ?1";
+    let length: Option<i64> = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    Ok(length.map(i64::unsigned_abs))
+}
+
+fn no_bytes(key: &Key, value: ValueRef<'_>) -> Error {
+    foreign(key.as_str(), format!("its data is {}, not bytes", value.data_type()))
 }
