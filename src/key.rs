@@ -171,7 +171,7 @@ impl Namespace {
     pub fn key_from_physical(&self, name: &str) -> Option<Key> {
         let path =
             if self.is_root() { name } else { name.strip_prefix(&*self.0)?.strip_prefix('/')? };
-        self.key(RelPath::parse(path).ok()?).ok()
+        Key::checked(name, name.len() - path.len()).ok()
     }
 
     /// Names a folder of this namespace by its physical form, without a slash at its end. `None`
