@@ -101,6 +101,42 @@ fn what_is_no_key_is_not_listed_and_not_touched() {
 }
 
 #[test]
+fn a_folder_with_a_value_and_what_is_no_key_stays_where_it_is() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let home = Home::new();
+    home.put("team/a/b", "value");
+    home.put("team/a/b/c", "value");
+    let not_unicode = home.file("team/a/b").join(OsStr::from_bytes(b"\xff\xfe"));
+    fs::write(&not_unicode, "stray").unwrap();
+    home.delete("team/a/b/c");
+    assert!(not_unicode.try_exists().unwrap());
+    assert_eq!(home.keys(), ["team/a/b"]);
+    home.delete("team/a/b");
+    assert!(not_unicode.try_exists().unwrap());
+    assert_eq!(home.keys(), [""; 0]);
+}
+
+/// Each folder on the way down was tried ten times as often as the one above.
+#[test]
+fn what_cannot_be_removed_of_a_dead_owner_keeps_nobody_waiting() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let home = Home::new();
+    let temp = home.file(".larder/tmp");
+    let deep = temp.join("dead/1").join(["a"; 12].join("/"));
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(temp.join("dead.lock"), "").unwrap();
+    let stray = deep.join(OsStr::from_bytes(b"\xff\xfe"));
+    fs::write(&stray, "stray").unwrap();
+    let again = Disk::open(home.dir.path(), Durability::Relaxed).unwrap();
+    assert!(stray.try_exists().unwrap());
+    drop(again);
+}
+
+#[test]
 fn folders_go_with_their_last_file() {
     let home = Home::new();
     home.put("team/a/b/c/d", "1");

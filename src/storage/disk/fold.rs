@@ -6,11 +6,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::fail::failed;
-use super::names::names;
 use super::temp::Temp;
 use super::tree::{Tree, VALUE, is_file, open_folder, split, sync_folder};
 use crate::storage::Result;
@@ -82,8 +81,18 @@ pub(super) fn holds_value(folder: BorrowedFd<'_>) -> io::Result<bool> {
     }
 }
 
+/// Names that no key can have, which [`names`](super::names) passes over, count as well: what they name
+/// is not the store's to move.
 fn is_lonely(folder: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(matches!(&*names(folder)?, [(only, _)] if only == VALUE))
+    let mut is_lonely = false;
+    for entry in Dir::read_from(folder)? {
+        match entry?.file_name().to_bytes() {
+            b"." | b".." => {}
+            name if name == VALUE.as_bytes() => is_lonely = true,
+            _ => return Ok(false),
+        }
+    }
+    Ok(is_lonely)
 }
 
 /// Gives a file a second name; where the file system or a permission is against it, a second copy.

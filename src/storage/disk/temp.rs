@@ -113,6 +113,13 @@ fn stands_at(file: &File, folder: impl AsFd, name: &str) -> io::Result<bool> {
 /// Removes a file, or a folder with all in it. Temporary files are nobody's data: what cannot be
 /// removed stays for the next cleaner.
 fn remove(folder: BorrowedFd<'_>, name: &str) {
+    // Whoever was about to make a folder in one that was then moved here makes it here: one for each
+    // who was about to, so that few turns are enough for all.
+    remove_in(folder, name, &mut 10);
+}
+
+/// The same. Folders that are not empty when they should be are looked into again, `turns` times in all.
+fn remove_in(folder: BorrowedFd<'_>, name: &str, turns: &mut u32) {
     let is_folder = matches!(
         rustix::fs::unlinkat(folder, name, AtFlags::empty()),
         Err(Errno::ISDIR | Errno::PERM)
@@ -120,18 +127,18 @@ fn remove(folder: BorrowedFd<'_>, name: &str) {
     if !is_folder {
         return;
     }
-    // Whoever was about to make a folder in one that was then moved here makes it here.
-    for _ in 0..10 {
+    loop {
         if let Ok(inside) = open_folder(folder, name)
             && let Ok(found) = names(inside.as_fd())
         {
             for (name, _) in found {
-                remove(inside.as_fd(), &name);
+                remove_in(inside.as_fd(), &name, turns);
             }
         }
         let removed = rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR);
-        if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
+        if *turns == 0 || !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
             return;
         }
+        *turns -= 1;
     }
 }
