@@ -64,8 +64,9 @@
 //!   every store can hold every name.
 //! - Values cross the storage trait as [`Body`](storage::Body), which may be a document still to be rendered:
 //!   rendering all five documents of an entry costs several times what storing it does.
-//! - The memory store finds folders by hash and keeps the keys of each in order (`storage::folders`), since an
-//!   ordered map of long keys with long shared beginnings compares more than it finds.
+//! - The memory store finds keys and folders by hash, and folders know in which order their keys are
+//!   (`storage::folders`), since an ordered map of long keys with long shared beginnings compares more than it
+//!   finds.
 //! - The container of archives, of entries and of the ZIP store, is read and written by our own code
 //!   (`zipfile`): libraries cannot write the duplicate names that upstream makes and lists, nor copy
 //!   members byte for byte.

@@ -125,7 +125,7 @@ impl Cache {
         Ok(content.map(|(content, _)| content))
     }
 
-    /// Reads what is known about the newest entry of a hash.
+    /// Reads what is known about an entry: the newest, where a hash is looked up.
     pub async fn entry_metadata(
         &self,
         namespace: &Namespace,

@@ -55,8 +55,8 @@ impl Versions {
         all
     }
 
-    /// Takes an entry out, wherever it is listed; whether it was. What is older stays shared, so that the
-    /// cost is that of what is newer.
+    /// Takes an entry out, wherever it is listed; whether it was. What is older stays shared, so that no more
+    /// is copied than what is newer; but all of them are looked at.
     pub fn remove(&mut self, cache_id: &str) -> bool {
         let mut found = false;
         while let Some(at) = self.place_of(cache_id) {

@@ -23,7 +23,8 @@ pub trait Render: Any + fmt::Debug + Send + Sync {
         self.render(part).len() as u64
     }
 
-    /// About how many bytes of memory each of its texts takes as long as it is not rendered.
+    /// About how many bytes of memory each of its texts takes as long as it is not rendered: the same number
+    /// every time.
     fn weight(&self) -> usize;
 
     /// Has the processor fetch what readers of the document look at, which costs a read of memory for

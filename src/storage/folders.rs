@@ -1,26 +1,29 @@
 //! A map of keys for stores in memory: as fast as a hash table for one key, and in order for listings.
 //!
-//! Keys are found by hash. For what is in order there are folders, found by hash as well, and the keys of
-//! each lie in order; so the length of the paths that keys share costs one hash, where an ordered map
-//! compares it at every step down. An ordered walk goes through the keys of a folder and through its folders
-//! side by side.
+//! Keys are found by hash. For what is in order there are folders, found by hash as well, which hold in order
+//! where their keys and the folders in them are; so the length of the paths that keys share costs one hash,
+//! where an ordered map compares it at every step down. An ordered walk goes through the keys of a folder and
+//! through its folders side by side.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 use std::hint::black_box;
 use std::iter::Peekable;
-use std::mem::replace;
+use std::mem::{replace, take};
 use std::ops::Bound;
 
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
 
 use super::ordered::{self, Names, Ordered, Sought};
-use super::table::{Place, Table};
+use super::table::{Free, Place, Table};
 use crate::key::Key;
 
 /// How many objects are put before the last of an entry: its content with two files beside it, and a reference.
 const TOGETHER: usize = 4;
+
+/// About what a folder takes beside its path, in bytes.
+const FOLDER: u64 = 192;
 
 thread_local! {
     /// Where [`Folders::get_with_others`] found the last key, in whichever map: a hint, for whatever lies
@@ -33,7 +36,9 @@ thread_local! {
 pub struct Folders<V> {
     items: Table<Item<V>>,
     /// By the hash of the path. Only the top, whose path is empty, may be empty.
-    by_path: HashTable<Folder>,
+    folders: Table<Folder>,
+    /// What the folders take, in bytes.
+    folder_bytes: u64,
     seed: RandomState,
     keys: usize,
 }
@@ -50,33 +55,39 @@ struct Folder {
     path: Box<str>,
     /// Where their items are.
     keys: Ordered<Key, Place>,
-    /// The names of the folders in it, with the slash at the end, since that is how they sort.
-    folders: Ordered<Box<str>, Box<str>>,
+    /// The folders in it.
+    folders: Ordered<Box<str>, Place>,
 }
 
 impl<V> Names<Place> for Table<Item<V>> {
     type Name = Key;
 
-    fn of<'a>(&'a self, place: &'a Place) -> &'a Key {
-        &self.at(*place).key
+    fn text<'a>(&'a self, place: &'a Place) -> &'a str {
+        self.at(*place).key.as_str()
+    }
+
+    fn name(&self, place: &Place) -> Key {
+        self.at(*place).key.clone()
     }
 }
 
-/// Names that are what is in order.
-struct Themselves;
-
-impl Names<Box<str>> for Themselves {
+/// With the slash at the end, since that is how they sort.
+impl Names<Place> for Table<Folder> {
     type Name = Box<str>;
 
-    fn of<'a>(&'a self, name: &'a Box<str>) -> &'a Box<str> {
-        name
+    fn text<'a>(&'a self, place: &'a Place) -> &'a str {
+        holder_of(&self.at(*place).path).map_or("", |(_, name)| name)
+    }
+
+    fn name(&self, place: &Place) -> Box<str> {
+        self.text(place).into()
     }
 }
 
 impl<V> Default for Folders<V> {
     fn default() -> Self {
-        let (items, by_path) = (Table::default(), HashTable::new());
-        Self { items, by_path, seed: RandomState::default(), keys: 0 }
+        let (items, folders) = (Table::default(), Table::default());
+        Self { items, folders, folder_bytes: 0, seed: RandomState::default(), keys: 0 }
     }
 }
 
@@ -91,6 +102,18 @@ impl<V> Folders<V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys == 0
+    }
+
+    /// About what its folders take, in bytes; those of [`new_folder_bytes`].
+    #[must_use]
+    pub fn folder_bytes(&self) -> u64 {
+        self.folder_bytes
+    }
+
+    /// Whether there is a folder of a path, which has a slash at its end.
+    #[must_use]
+    pub fn has_folder(&self, path: &str) -> bool {
+        self.folder(path).is_some()
     }
 
     /// The value of a key.
@@ -140,9 +163,11 @@ impl<V> Folders<V> {
     pub fn enter(&mut self, key: &Key) -> Inside<'_, V> {
         let path = folder_of(key.as_str());
         let hash = self.seed.hash_one(path);
-        let there = self.by_path.find_bucket_index(hash, |folder| *folder.path == *path);
-        let index = there.unwrap_or_else(|| self.make(path, hash));
-        let folder = self.by_path.get_bucket_mut(index).expect("it was found there");
+        let place = match self.find(path, hash) {
+            Ok(place) => place,
+            Err(free) => self.make(path, hash, free),
+        };
+        let folder = self.folders.at_mut(place);
         Inside { folder, items: &mut self.items, seed: &self.seed, keys: &mut self.keys }
     }
 
@@ -151,7 +176,8 @@ impl<V> Folders<V> {
         let hash = self.seed.hash_one(key);
         let place = self.items.find(hash, |_, item| item.key == *key).ok()?;
         let path = folder_of(key.as_str());
-        let folder = self.folder_mut(path).expect("every key has a folder");
+        let folder = self.place_of(path).expect("every key has a folder");
+        let folder = self.folders.at_mut(folder);
         folder.keys.remove(Sought::new(key.as_str(), path.len()), |one| *one == place);
         let empty = folder.is_empty();
         self.keys -= 1;
@@ -174,10 +200,11 @@ impl<V> Folders<V> {
             let next = rest.find('/').map(|end| &rest[..=end]);
             // The folder that leads on to the place comes first; it is entered at the place.
             let seek = Bound::Included(next.unwrap_or(rest));
-            let mut folders = folder.folders.range(seek, &Themselves).peekable();
-            let enter = next.filter(|next| folders.next_if(|name| &***name == *next).is_some());
+            let mut folders = folder.folders.range(seek, &self.folders).peekable();
+            let is_next = |place: &&Place| next == Some(self.folders.text(place));
+            let enter = next.filter(|_| folders.next_if(is_next).is_some());
             let keys = folder.keys.range(from, &self.items).peekable();
-            range.open.push(Level { folder, keys, folders });
+            range.open.push(Level { keys, folders });
             let Some(enter) = enter else { break };
             path = &at[..path.len() + enter.len()];
         }
@@ -185,48 +212,55 @@ impl<V> Folders<V> {
     }
 
     fn folder(&self, path: &str) -> Option<&Folder> {
-        self.by_path.find(self.seed.hash_one(path), |folder| *folder.path == *path)
+        self.place_of(path).map(|place| self.folders.at(place))
     }
 
-    fn folder_mut(&mut self, path: &str) -> Option<&mut Folder> {
-        self.by_path.find_mut(self.seed.hash_one(path), |folder| *folder.path == *path)
+    fn place_of(&self, path: &str) -> Option<Place> {
+        self.find(path, self.seed.hash_one(path)).ok()
     }
 
-    /// Makes a folder that is not there, and those it lies in; where it is in the table.
-    fn make(&mut self, path: &str, hash: u64) -> usize {
-        let mut inner = path;
-        while let Some((holder, name)) = holder_of(inner) {
-            if let Some(there) = self.folder_mut(holder) {
-                there.folders.insert(name.into(), 0, &Themselves);
+    fn find(&self, path: &str, hash: u64) -> Result<Place, Free> {
+        self.folders.find(hash, |_, folder| *folder.path == *path)
+    }
+
+    /// Makes a folder that is not there, and those it lies in; where it is.
+    fn make(&mut self, path: &str, hash: u64, free: Free) -> Place {
+        let made = self.add(path, hash, free);
+        let (mut inner, mut place) = (path, made);
+        while let Some((holder, _)) = holder_of(inner) {
+            let hash = self.seed.hash_one(holder);
+            let there = self.find(holder, hash);
+            let at = there.unwrap_or_else(|free| self.add(holder, hash, free));
+            let mut folders = take(&mut self.folders.at_mut(at).folders);
+            folders.reserve(1);
+            folders.insert(place, 0, &self.folders);
+            self.folders.at_mut(at).folders = folders;
+            if there.is_ok() {
                 break;
             }
-            let mut folders = Ordered::default();
-            folders.reserve(1);
-            folders.insert(name.into(), 0, &Themselves);
-            let hash = self.seed.hash_one(holder);
-            self.add(hash, Folder { path: holder.into(), keys: Ordered::default(), folders });
-            inner = holder;
+            (inner, place) = (holder, at);
         }
-        // Last, since adding another may move it.
-        let (keys, folders) = (Ordered::default(), Ordered::default());
-        self.add(hash, Folder { path: path.into(), keys, folders })
+        made
     }
 
-    fn add(&mut self, hash: u64, folder: Folder) -> usize {
-        let seed = &self.seed;
-        let rehash = |folder: &Folder| seed.hash_one(&*folder.path);
-        self.by_path.insert_unique(hash, folder, rehash).bucket_index()
+    /// Adds a folder that is not there, and is in no other yet.
+    fn add(&mut self, path: &str, hash: u64, free: Free) -> Place {
+        let (keys, folders) = (Ordered::default(), Ordered::default());
+        self.folder_bytes += folder_bytes(path);
+        let folder = Folder { path: path.into(), keys, folders };
+        self.folders.insert(hash, free, folder)
     }
 
     /// Takes an empty folder away, and those that are empty without it.
     fn unmake(&mut self, mut path: &str) {
         while let Some((holder, name)) = holder_of(path) {
             let hash = self.seed.hash_one(path);
-            if let Ok(folder) = self.by_path.find_entry(hash, |folder| *folder.path == *path) {
-                folder.remove();
-            }
-            let Some(there) = self.folder_mut(holder) else { return };
-            there.folders.remove(Sought::new(name, 0), |one| **one == *name);
+            let Ok(gone) = self.find(path, hash) else { return };
+            self.folders.remove(hash, gone);
+            self.folder_bytes -= folder_bytes(path);
+            let Some(there) = self.place_of(holder) else { return };
+            let there = self.folders.at_mut(there);
+            there.folders.remove(Sought::new(name, 0), |one| *one == gone);
             if !there.is_empty() {
                 return;
             }
@@ -291,9 +325,8 @@ pub struct Range<'a, V> {
 /// What is left of a folder.
 #[derive(Debug)]
 struct Level<'a> {
-    folder: &'a Folder,
     keys: Peekable<ordered::Range<'a, Key, Place>>,
-    folders: Peekable<ordered::Range<'a, Box<str>, Box<str>>>,
+    folders: Peekable<ordered::Range<'a, Box<str>, Place>>,
 }
 
 impl<'a, V> Iterator for Range<'a, V> {
@@ -301,28 +334,50 @@ impl<'a, V> Iterator for Range<'a, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let items = &self.map.items;
+            let (items, all) = (&self.map.items, &self.map.folders);
             let level = self.open.last_mut()?;
-            let path = &*level.folder.path;
             let key_first = match (level.keys.peek(), level.folders.peek()) {
-                (Some(place), Some(name)) => items.at(**place).key.as_str()[path.len()..] < ***name,
+                (Some(key), Some(folder)) => *items.text(key) < *all.at(**folder).path,
                 (key, _) => key.is_some(),
             };
             if key_first {
                 let item = items.at(*level.keys.next()?);
                 return Some((&item.key, &item.value));
             }
-            let Some(name) = level.folders.next() else {
+            let Some(place) = level.folders.next() else {
                 self.open.pop();
                 continue;
             };
-            let folder = self.map.folder(&[path, name].concat())?;
+            let folder = all.at(*place);
             let keys = folder.keys.range(Bound::Unbounded, items);
-            let folders = folder.folders.range(Bound::Unbounded, &Themselves);
+            let folders = folder.folders.range(Bound::Unbounded, all);
             let (keys, folders) = (keys.peekable(), folders.peekable());
-            self.open.push(Level { folder, keys, folders });
+            self.open.push(Level { keys, folders });
         }
     }
+}
+
+/// About what a folder takes, in bytes, its place in the one it lies in included. The top counts as nothing.
+fn folder_bytes(path: &str) -> u64 {
+    if path.is_empty() { 0 } else { FOLDER + path.len() as u64 }
+}
+
+/// What the folders of keys take that are not there, in bytes.
+pub fn new_folder_bytes<'a>(
+    keys: impl Iterator<Item = &'a Key>,
+    is_there: impl Fn(&str) -> bool,
+) -> u64 {
+    let mut new = BTreeSet::new();
+    for key in keys {
+        let mut path = folder_of(key.as_str());
+        while let Some((holder, _)) = holder_of(path)
+            && !is_there(path)
+            && new.insert(path)
+        {
+            path = holder;
+        }
+    }
+    new.into_iter().map(folder_bytes).sum()
 }
 
 /// The folder that a name lies in, with the slash at its end; the empty path for a name at the top.
@@ -397,7 +452,7 @@ mod tests {
             for key in model.keys().cloned().collect::<Vec<_>>() {
                 folders.remove(&key);
             }
-            prop_assert!(folders.is_empty() && folders.by_path.len() <= 1);
+            prop_assert!(folders.is_empty() && folders.folder_bytes() == 0);
         }
 
         #[test]

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::folders::Folders;
+use super::folders::{Folders, new_folder_bytes};
 use super::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
     Batch, Body, Change, Error, Expect, List, Object, Page, Part, Promises, Result, Size, Stat,
@@ -21,9 +21,9 @@ use super::{
 };
 use crate::key::{Key, Namespace};
 
-/// What one object is taken to cost beside its key and its value, in bytes: the map's node and two
-/// allocations.
-const OVERHEAD: u64 = 64;
+/// What one object is taken to cost beside its key and its value, in bytes: its places in the map and in its
+/// folder, and what allocations take more than they are asked for.
+const OVERHEAD: u64 = 160;
 
 /// The store in memory.
 #[derive(Default)]
@@ -100,8 +100,8 @@ impl Memory {
         Self::default()
     }
 
-    /// An empty store that holds at most `max_bytes` of keys and values (and 64 bytes an object). A value
-    /// counts with what it takes here ([`Body::weight`]).
+    /// An empty store that holds about at most `max_bytes`: keys, values, and what finding them takes, for
+    /// each object and for each folder. A value counts with what it takes here ([`Body::weight`]).
     #[must_use]
     pub fn bounded(max_bytes: u64) -> Self {
         Self { max_bytes: Some(max_bytes), ..Self::default() }
@@ -110,7 +110,7 @@ impl Memory {
     /// The bytes held, counted as the bound counts them.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.read().bytes
+        self.read().all_bytes()
     }
 
     // A panic under the lock can only come from allocation, before anything was changed; the state
@@ -130,7 +130,7 @@ impl fmt::Debug for Memory {
         let state = self.read();
         f.debug_struct("Memory")
             .field("objects", &state.objects.len())
-            .field("bytes", &state.bytes)
+            .field("bytes", &state.all_bytes())
             .field("max_bytes", &self.max_bytes)
             .finish()
     }
@@ -162,15 +162,13 @@ impl Storage for Memory {
         let mut state = self.write();
         state.check(&batch)?;
         if let Some(max_bytes) = self.max_bytes {
-            let alone: u64 = batch.steps().iter().flatten().map(put_weight).sum();
-            if alone > max_bytes {
-                return Err(Error::Full { backend: "memory", needed: u64::MAX });
-            }
             let after = state.bytes_after(&batch);
             // What does not grow the store is let through even when it is over the bound, so that
             // making room is always possible.
-            if after > max_bytes && after > state.bytes {
-                return Err(Error::Full { backend: "memory", needed: after - max_bytes });
+            if after > max_bytes && after > state.all_bytes() {
+                let never = State::default().bytes_after(&batch) > max_bytes;
+                let needed = if never { u64::MAX } else { after - max_bytes };
+                return Err(Error::Full { backend: "memory", needed });
             }
         }
         batch.into_steps().into_iter().for_each(|step| state.carry_out(step));
@@ -218,6 +216,11 @@ impl State {
         Ok(())
     }
 
+    fn all_bytes(&self) -> u64 {
+        self.bytes + self.objects.folder_bytes()
+    }
+
+    /// At most so many; folders that a batch leaves empty count as if they stayed.
     fn bytes_after(&self, batch: &Batch) -> u64 {
         let mut sizes: BTreeMap<&Key, Option<usize>> = BTreeMap::new();
         for change in batch.steps().iter().flatten() {
@@ -227,7 +230,9 @@ impl State {
             };
             sizes.insert(change.key(), size);
         }
-        let mut bytes = self.bytes;
+        let put = sizes.iter().filter(|(_, size)| size.is_some()).map(|(key, _)| *key);
+        let folders = new_folder_bytes(put, |path| self.objects.has_folder(path));
+        let mut bytes = self.all_bytes() + folders;
         for (key, size) in sizes {
             bytes += size.map_or(0, |size| weight(key, size));
             bytes -= self.objects.get(key).map_or(0, |slot| weight(key, slot.value.weight()));
@@ -271,13 +276,6 @@ impl State {
                 }
             }
         }
-    }
-}
-
-fn put_weight(change: &Change) -> u64 {
-    match change {
-        Change::Put { key, bytes, .. } => weight(key, bytes.weight()),
-        Change::Delete { .. } => 0,
     }
 }
 

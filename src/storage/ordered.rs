@@ -19,9 +19,12 @@ const SHORT: usize = 8;
 
 /// What the names of items are, which need not lie in them. An item has the same name every time.
 pub(super) trait Names<T> {
-    type Name: Ord + Borrow<str> + Clone;
+    type Name: Ord + Borrow<str>;
 
-    fn of<'a>(&'a self, item: &'a T) -> &'a Self::Name;
+    fn text<'a>(&'a self, item: &'a T) -> &'a str;
+
+    /// The same, to keep.
+    fn name(&self, item: &T) -> Self::Name;
 }
 
 /// Items ordered by the bytes of their names. No two have the same.
@@ -66,7 +69,7 @@ impl<N, T> Default for Ordered<N, T> {
     }
 }
 
-impl<N: Ord + Borrow<str> + Clone, T> Ordered<N, T> {
+impl<N: Ord + Borrow<str>, T> Ordered<N, T> {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Few { items, .. } => items.is_empty(),
@@ -87,21 +90,20 @@ impl<N: Ord + Borrow<str> + Clone, T> Ordered<N, T> {
     pub(super) fn insert(&mut self, item: T, shared: usize, names: &impl Names<T, Name = N>) {
         let (items, heads) = match self {
             Self::Many(many) => {
-                many.entry(names.of(&item).clone()).or_insert(item);
+                many.entry(names.name(&item)).or_insert(item);
                 return;
             }
             Self::Few { items, heads } => (items, heads),
         };
-        let sought = Sought::new(names.of(&item).borrow(), shared);
+        let sought = Sought::new(names.text(&item), shared);
         let head = sought.head;
         let alike = alike(items, heads, sought.head);
         let start = alike.start;
-        let place =
-            items[alike].binary_search_by(|one| names.of(&one.item).borrow().cmp(sought.name));
+        let place = items[alike].binary_search_by(|one| names.text(&one.item).cmp(sought.name));
         let Err(at) = place.map_err(|at| start + at) else { return };
         if items.len() == FEW {
             let items = items.drain(..).map(|one| one.item).chain([item]);
-            *self = Self::Many(items.map(|item| (names.of(&item).clone(), item)).collect());
+            *self = Self::Many(items.map(|item| (names.name(&item), item)).collect());
             return;
         }
         if items.len() == items.capacity() {
@@ -125,7 +127,12 @@ impl<N: Ord + Borrow<str> + Clone, T> Ordered<N, T> {
                 if !heads.is_empty() {
                     heads.remove(at);
                 }
-                Some(items.remove(at).item)
+                let item = items.remove(at).item;
+                if 4 * items.len() < items.capacity() {
+                    items.shrink_to(2 * items.len());
+                    heads.shrink_to_fit();
+                }
+                Some(item)
             }
             Self::Many(many) => many.remove(sought.name),
         }
@@ -144,7 +151,7 @@ impl<N: Ord + Borrow<str> + Clone, T> Ordered<N, T> {
                     Bound::Excluded(at) => name <= at,
                     Bound::Unbounded => false,
                 };
-                let start = items.partition_point(|one| before(names.of(&one.item).borrow()));
+                let start = items.partition_point(|one| before(names.text(&one.item)));
                 Range::Few(items[start..].iter())
             }
             Self::Many(many) => Range::Many(many.range::<str, _>((from, Bound::Unbounded))),

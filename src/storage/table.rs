@@ -6,21 +6,31 @@
 //!
 //! It is a table with linear probing, in parts that grow one at a time.
 
+use std::mem::replace;
 use std::num::NonZeroU32;
 
 /// Parts of a table, so that growing moves a small one.
 const PARTS: usize = 64;
 
-/// Items that lie side by side and are freed together.
-const CHUNK: usize = 2048;
+/// Items that lie side by side and are freed together: more of them would be freed later, and fewer would
+/// make the list of them longer than the caches of a processor.
+const CHUNK: usize = 256;
+
+/// The fewest slots of a part that has any.
+const FEW: usize = 8;
 
 /// A table of items under hashes, that need not be different.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     parts: Box<[Part]>,
-    chunks: Vec<Chunk<T>>,
+    /// Each of [`CHUNK`] items, or of none.
+    chunks: Vec<Box<[Option<T>]>>,
+    /// For each of them.
+    rooms: Vec<Room>,
     /// The chunks with room in them.
     roomy: Vec<usize>,
+    /// The chunk that was the last to become empty.
+    spare: usize,
 }
 
 /// The number of an item's place, as long as it is there.
@@ -51,7 +61,7 @@ impl Place {
 impl<T> Default for Table<T> {
     fn default() -> Self {
         let parts = (0..PARTS).map(|_| Part::default()).collect();
-        Self { parts, chunks: Vec::new(), roomy: Vec::new() }
+        Self { parts, chunks: Vec::new(), rooms: Vec::new(), roomy: Vec::new(), spare: 0 }
     }
 }
 
@@ -72,21 +82,21 @@ impl<T> Table<T> {
     /// When nothing is there.
     pub(super) fn at(&self, place: Place) -> &T {
         let (chunk, at) = place.split();
-        self.chunks[chunk].items[at].as_ref().expect("an item is there")
+        self.chunks[chunk][at].as_ref().expect("an item is there")
     }
 
     /// # Panics
     /// When nothing is there.
     pub(super) fn at_mut(&mut self, place: Place) -> &mut T {
         let (chunk, at) = place.split();
-        self.chunks[chunk].items[at].as_mut().expect("an item is there")
+        self.chunks[chunk][at].as_mut().expect("an item is there")
     }
 
     /// The items at up to so many places before one: where places were not used before, those put before
     /// it. The place may be of another table.
     pub(super) fn before(&self, place: Place, up_to: usize) -> impl Iterator<Item = &T> {
         let (chunk, at) = place.split();
-        let items = self.chunks.get(chunk).map_or(&[][..], |chunk| &chunk.items);
+        let items = self.chunks.get(chunk).map_or(&[][..], |chunk| chunk);
         let end = at.min(items.len());
         items[end.saturating_sub(up_to)..end].iter().flatten()
     }
@@ -102,61 +112,61 @@ impl<T> Table<T> {
     /// When there is no item of this hash there.
     pub(super) fn remove(&mut self, hash: u64, place: Place) -> T {
         self.parts[part_of(hash)].remove(tag_of(hash), place);
-        let (number, at) = place.split();
-        let chunk = &mut self.chunks[number];
-        let item = chunk.items[at].take().expect("an item is there");
-        if !chunk.has_room() {
-            self.roomy.push(number);
+        let (chunk, at) = place.split();
+        let item = self.chunks[chunk][at].take().expect("an item is there");
+        let room = &mut self.rooms[chunk];
+        if !room.is_some() {
+            self.roomy.push(chunk);
         }
-        chunk.free.push(at as u16);
-        if chunk.free.len() == chunk.items.len() {
-            *chunk = Chunk::default();
+        room.free.push(at as u8);
+        if room.is_all() {
+            // One stays, or an item that comes and goes could make and free a chunk each time.
+            let before = replace(&mut self.spare, chunk);
+            if before != chunk && self.rooms[before].is_all() {
+                self.rooms[before] = Room::default();
+                self.chunks[before] = Box::default();
+            }
         }
         item
     }
 
     fn keep(&mut self, item: T) -> Place {
-        let number = self.roomy.last().copied().unwrap_or_else(|| {
-            self.chunks.push(Chunk::default());
+        let chunk = self.roomy.last().copied().unwrap_or_else(|| {
+            self.chunks.push(Box::default());
+            self.rooms.push(Room::default());
             self.roomy.push(self.chunks.len() - 1);
             self.chunks.len() - 1
         });
-        let chunk = &mut self.chunks[number];
-        let at = match chunk.free.pop() {
-            Some(at) => {
-                chunk.items[usize::from(at)] = Some(item);
-                usize::from(at)
-            }
-            None => {
-                if chunk.items.is_empty() {
-                    chunk.items.reserve_exact(CHUNK);
-                }
-                chunk.items.push(Some(item));
-                chunk.items.len() - 1
-            }
-        };
-        if !chunk.has_room() {
+        let (items, room) = (&mut self.chunks[chunk], &mut self.rooms[chunk]);
+        if items.is_empty() {
+            *items = (0..CHUNK).map(|_| None).collect();
+        }
+        let at = room.free.pop().map_or(room.used, usize::from);
+        room.used = room.used.max(at + 1);
+        items[at] = Some(item);
+        if !room.is_some() {
             self.roomy.pop();
         }
-        Place::new(number, at)
+        Place::new(chunk, at)
     }
 }
 
-#[derive(Debug)]
-struct Chunk<T> {
-    items: Vec<Option<T>>,
-    free: Vec<u16>,
+/// Where a chunk has room.
+#[derive(Debug, Default)]
+struct Room {
+    /// From here on nothing was ever put.
+    used: usize,
+    /// Those before that are free again.
+    free: Vec<u8>,
 }
 
-impl<T> Default for Chunk<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), free: Vec::new() }
+impl Room {
+    fn is_some(&self) -> bool {
+        !self.free.is_empty() || self.used < CHUNK
     }
-}
 
-impl<T> Chunk<T> {
-    fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.items.len() < CHUNK
+    fn is_all(&self) -> bool {
+        self.free.len() == self.used
     }
 }
 
@@ -177,12 +187,7 @@ struct Slot {
 impl Part {
     fn insert(&mut self, Free(mut at): Free, slot: Slot) {
         if 4 * (self.taken + 1) > 3 * self.slots.len() {
-            let more = (2 * self.slots.len()).max(8);
-            let before = std::mem::replace(&mut self.slots, vec![None; more]);
-            for slot in before.into_iter().flatten() {
-                let at = self.free(slot.tag);
-                self.slots[at] = Some(slot);
-            }
+            self.resize((2 * self.slots.len()).max(FEW));
             at = self.free(slot.tag);
         }
         self.slots[at] = Some(slot);
@@ -207,6 +212,16 @@ impl Part {
         self.taken -= 1;
         if self.taken == 0 {
             self.slots = Vec::new();
+        } else if self.slots.len() > FEW && 8 * self.taken < self.slots.len() {
+            self.resize(self.slots.len() / 2);
+        }
+    }
+
+    fn resize(&mut self, slots: usize) {
+        let before = replace(&mut self.slots, vec![None; slots]);
+        for slot in before.into_iter().flatten() {
+            let at = self.free(slot.tag);
+            self.slots[at] = Some(slot);
         }
     }
 
@@ -290,7 +305,7 @@ mod tests {
             for (item, place) in (0..).zip(places) {
                 assert_eq!(table.remove(hash(item), place), item);
             }
-            assert!(table.chunks.iter().all(|chunk| chunk.items.capacity() == 0));
+            assert_eq!(table.chunks.iter().filter(|chunk| !chunk.is_empty()).count(), 1);
             assert!(table.parts.iter().all(|part| part.slots.capacity() == 0));
         }
     }

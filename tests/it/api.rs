@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use larder::cache::Settings as CacheSettings;
 use larder::http::{ApiKey, Settings};
+use larder::key::{Namespace, RelPath};
 use larder::storage::memory::Memory;
+use larder::storage::{Batch, Error, Storage as _};
 use rstest::rstest;
 use serde_json::json;
 
@@ -394,6 +396,41 @@ async fn a_full_store_gives_up_the_entries_used_longest_ago() {
         let by_id = stored.json()["paths"]["by_id"][0].as_str().expect("a path").to_owned();
         client.delete(&format!("/admin/storage/file/delete/{by_id}")).await;
     }
+}
+
+/// A key of hundreds of segments takes as many folders, which count as what they take.
+#[tokio::test]
+async fn the_bound_of_a_store_counts_folders() {
+    let storage = Memory::bounded(1 << 20);
+    let team = Namespace::parse("team").expect("clean");
+    let deep = |number: u8, name: &str| {
+        let path = format!("{number}/{}{name}", "a/".repeat(480));
+        team.key(RelPath::parse(&path).expect("clean")).expect("short")
+    };
+    let mut kept = Vec::new();
+    let full = loop {
+        let key = deep(kept.len() as u8, "end");
+        let mut batch = Batch::new(&team);
+        batch.put(key.clone(), "value");
+        match storage.apply(batch).await {
+            Ok(()) => kept.push(key),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, Error::Full { .. }), "{full}");
+    assert!((2..6).contains(&kept.len()), "{} keys of 480 folders each in 1 MiB", kept.len());
+    assert!(storage.bytes() <= 1 << 20);
+    // One more in folders that are there takes no more of them.
+    kept.push(deep(0, "other end"));
+    let mut beside = Batch::new(&team);
+    beside.put(kept[kept.len() - 1].clone(), "value");
+    storage.apply(beside).await.expect("room");
+    for key in kept {
+        let mut batch = Batch::new(&team);
+        batch.delete(key);
+        storage.apply(batch).await.expect("deleted");
+    }
+    assert_eq!(storage.bytes(), 0);
 }
 
 /// The content of another entry can lie in a data folder; it is not child data.
