@@ -20,6 +20,14 @@ pub(super) enum Shared<'a> {
     SpareUnless(&'a [CacheId]),
 }
 
+/// How a hash reference lists an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    Not,
+    Alone,
+    WithOthers,
+}
+
 /// What a delete did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
@@ -80,17 +88,12 @@ impl Cache {
             // The reverse of a store: the hash reference first, so that it never names an entry
             // that is gone, then the entry, then what it names.
             let mut batch = Batch::new(namespace);
-            if let Ok(hash_key) = layout::hash_reference(namespace, &reference.cache_hash)
-                && let Some((mut hash_ref, version)) = self.hash_reference(&hash_key).await?
-            {
-                let listed = hash_ref.remove(id.as_str());
-                hash_gone = (listed && hash_ref.cache_ids.is_empty()).then(|| hash_key.to_string());
-                if hash_gone.is_some() {
-                    batch.delete_if(hash_key, Expect::At(version));
-                } else if listed {
-                    let document = Body::of(Arc::new(hash_ref));
-                    batch.put_if(hash_key, document, Expect::At(version));
-                }
+            if let Ok(hash_key) = layout::hash_reference(namespace, &reference.cache_hash) {
+                hash_gone = match self.unlist(&mut batch, &hash_key, id).await? {
+                    Some(Listed::Alone) => Some(hash_key.to_string()),
+                    Some(_) => None,
+                    None => hash_gone,
+                };
             }
             batch.then();
             let id_key = layout::id_reference(namespace, id)?;
@@ -129,6 +132,28 @@ impl Cache {
             }
         }
         Err(Error::Busy { attempts: ATTEMPTS })
+    }
+
+    /// Adds to a batch what takes an entry out of a hash reference, which goes with the last one it lists.
+    /// `None` when there is no such reference.
+    pub(super) async fn unlist(
+        &self,
+        batch: &mut Batch,
+        hash_key: &Key,
+        id: &CacheId,
+    ) -> Result<Option<Listed>> {
+        let Some((mut hash_ref, version)) = self.hash_reference(hash_key).await? else {
+            return Ok(None);
+        };
+        Ok(Some(if !hash_ref.remove(id.as_str()) {
+            Listed::Not
+        } else if hash_ref.cache_ids.is_empty() {
+            batch.delete_if(hash_key.clone(), Expect::At(version));
+            Listed::Alone
+        } else {
+            batch.put_if(hash_key.clone(), Body::of(Arc::new(hash_ref)), Expect::At(version));
+            Listed::WithOthers
+        }))
     }
 
     /// Whether the files of an entry go with it.

@@ -14,13 +14,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-use super::Cache;
-use super::delete::Shared;
+use super::delete::{Listed, Shared};
 use super::error::Result;
+use super::facts::Facts;
 use super::ident::CacheId;
 use super::refs::EntryRef;
+use super::{ATTEMPTS, Cache, layout};
 use crate::key::{Key, Namespace};
-use crate::storage::Batch;
+use crate::storage::{self, Batch, Expect};
 
 /// The places of a bounded store in order of use.
 #[derive(Debug)]
@@ -29,9 +30,16 @@ pub(super) struct Tenants(Mutex<LruCache<Key, Place>>);
 /// What is known of a place.
 #[derive(Debug, Default)]
 struct Place {
-    ids: Vec<CacheId>,
+    entries: Vec<Tenant>,
     /// What storing there took, in bytes: about what evicting it gives.
     bytes: u64,
+}
+
+/// An entry, and the hash reference that lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tenant {
+    id: CacheId,
+    hash_key: Key,
 }
 
 impl Default for Tenants {
@@ -56,13 +64,14 @@ impl Cache {
     }
 
     /// Notes that an entry lives at a place, where so many bytes were stored for it.
-    pub(super) fn remember(&self, content: &Key, id: &CacheId, bytes: u64) {
+    pub(super) fn remember(&self, facts: &Facts, bytes: u64) {
         let Some(tenants) = &self.tenants else { return };
+        let tenant = Tenant { id: facts.id, hash_key: facts.hash_key.clone() };
         let mut places = tenants.places();
-        let place = places.get_or_insert_mut(content.clone(), Place::default);
+        let place = places.get_or_insert_mut(facts.copy.content.clone(), Place::default);
         place.bytes += bytes;
-        if !place.ids.contains(id) {
-            place.ids.push(*id);
+        if !place.entries.contains(&tenant) {
+            place.entries.push(tenant);
         }
     }
 
@@ -72,8 +81,8 @@ impl Cache {
         let Some(content) = reference.content_key(namespace) else { return };
         let mut places = tenants.places();
         if let Some(place) = places.peek_mut(&content) {
-            place.ids.retain(|other| other != id);
-            if place.ids.is_empty() {
+            place.entries.retain(|other| other.id != *id);
+            if place.entries.is_empty() {
                 places.pop(&content);
             }
         }
@@ -105,16 +114,18 @@ impl Cache {
         while freed < needed {
             let oldest = tenants.places().pop_lru();
             let Some((content, place)) = oldest else { return Ok(freed > 0) };
-            self.evict(&content, &place.ids).await?;
+            self.evict(&content, &place.entries).await?;
             freed += place.bytes;
         }
         Ok(true)
     }
 
-    async fn evict(&self, content: &Key, ids: &[CacheId]) -> Result<()> {
+    async fn evict(&self, content: &Key, entries: &[Tenant]) -> Result<()> {
         let namespace = content.namespace();
-        for id in ids {
-            self.delete_with(&namespace, id, Shared::SpareUnless(ids)).await?;
+        let ids: Vec<CacheId> = entries.iter().map(|entry| entry.id).collect();
+        for entry in entries {
+            self.delete_with(&namespace, &entry.id, Shared::SpareUnless(&ids)).await?;
+            self.unlist_gone(&namespace, entry).await?;
         }
         // The storage browser may have deleted the reference alone; then the files are left.
         let owner = self.owner_of(&namespace, content.as_str()).await?;
@@ -125,6 +136,27 @@ impl Cache {
                 key.into_iter().for_each(|key| batch.delete(key));
             }
             self.storage.apply(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes an entry that is gone out of its hash reference: what deleted its own reference alone has left
+    /// it there, and nobody else would ever find it.
+    async fn unlist_gone(&self, namespace: &Namespace, entry: &Tenant) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let mut batch = Batch::new(namespace);
+            match self.unlist(&mut batch, &entry.hash_key, &entry.id).await? {
+                None | Some(Listed::Not) => return Ok(()),
+                Some(Listed::Alone | Listed::WithOthers) => {}
+            }
+            batch.then();
+            // Somebody may be storing it again, under the id it had.
+            batch.delete_if(layout::id_reference(namespace, &entry.id)?, Expect::Absent);
+            match self.storage.apply(batch).await {
+                Ok(()) => return Ok(()),
+                Err(storage::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ impl Cache {
             let batch = plan.batch(known);
             let weight = self.tenants.as_ref().map(|_| batch.weight()).unwrap_or_default();
             if self.apply(batch).await? {
-                self.remember(&plan.facts.copy.content, &id, weight);
+                self.remember(&plan.facts, weight);
                 return Ok(Stored(plan.facts));
             }
         }
