@@ -8,6 +8,7 @@
 //! `--seconds N` is how long one measurement lasts, `--rounds N` how many there are of each.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,8 @@ use report::{argument, median, say, write};
 /// Where to store.
 const STORE: &str = "/bench/direct/store/json";
 const CONNECTIONS: [u32; 3] = [1, 8, 32];
+/// More bytes than a server takes in a round.
+const MEMORY: usize = 1 << 30;
 /// Entries that are read.
 const STOCK: u64 = 1_000;
 /// The same for the Python service, which takes its time to store them.
@@ -148,10 +151,20 @@ fn wrk(server: &Server, connections: u32, seconds: &str, request: &[&str]) -> Fi
     Figures { rate, p50, p99, processor_micros }
 }
 
+/// Has the host of a virtual machine give it more memory than a round takes. What it has not given yet costs
+/// twenty times as much to take as what is free in the machine, more than storing an entry does; and hosts
+/// take back what was not used for a while.
+fn have_memory() {
+    let program = std::env::current_exe().expect("a path");
+    let took = Command::new(program).arg("--take-memory").status().expect("started");
+    assert!(took.success(), "there is no memory: {took}");
+}
+
 /// Figures by server, what was done, and connections.
 type All = HashMap<(&'static str, &'static str, u32), Vec<Figures>>;
 
 fn round(all: &mut All, server: &Server, folder: &Path, seconds: &str, number: usize) {
+    have_memory();
     let stock = if server.name == "python" { PYTHON_STOCK } else { STOCK };
     // It answers so few a second that a crowd would get no answer in less.
     let seconds = if server.name == "python" { "5" } else { seconds };
@@ -175,6 +188,10 @@ fn round(all: &mut All, server: &Server, folder: &Path, seconds: &str, number: u
 fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--minimal") {
         return serve_minimal().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    if std::env::args().any(|argument| argument == "--take-memory") {
+        drop(black_box(vec![1_u8; MEMORY]));
+        return ExitCode::SUCCESS;
     }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let python = argument("--python");

@@ -6,19 +6,24 @@
 //! line in the log.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::cache::ident::CacheId;
@@ -149,16 +154,10 @@ fn routes(settings: &Settings) -> Vec<Route> {
     rows
 }
 
-/// The API over a service, as an axum router.
+/// The API over a service, as an axum router: to put something around it, or into a server of one's own.
 pub fn router(cache: Cache, settings: Settings) -> Router {
-    let app = App {
-        table: Table::new(routes(&settings)),
-        instance_id: cache.next_id(),
-        boot_time_ms: cache.now_ms(),
-        cache,
-        settings,
-    };
-    Router::new().fallback(answer).with_state(Arc::new(app))
+    let app = Arc::new(App::new(cache, settings));
+    Router::new().fallback(move |request: Request| Arc::clone(&app).answer(request))
 }
 
 /// What came of a request.
@@ -183,25 +182,39 @@ impl Outcome {
     }
 }
 
-/// Answers one request, and logs it.
-async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
-    let started = Instant::now();
-    let id = app.cache.next_id().to_string();
-    let method = request.method().clone();
-    let Outcome { label, mut response, cause } = guarded(&app, request, &id).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("fast-api-request-id", value);
-    }
-    let status = response.status().as_u16();
-    let bytes = response.body().size_hint().exact();
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    match cause {
-        Some(cause) => {
-            tracing::error!(id, %method, route = label, status, bytes, micros, cause, "request failed");
+impl App {
+    /// The API over a service.
+    #[must_use]
+    pub fn new(cache: Cache, settings: Settings) -> Self {
+        Self {
+            table: Table::new(routes(&settings)),
+            instance_id: cache.next_id(),
+            boot_time_ms: cache.now_ms(),
+            cache,
+            settings,
         }
-        None => tracing::info!(id, %method, route = label, status, bytes, micros, "request"),
     }
-    response
+
+    /// Answers one request, and logs it.
+    pub async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let started = Instant::now();
+        let id = self.cache.next_id().to_string();
+        let method = request.method().clone();
+        let Outcome { label, mut response, cause } = guarded(&self, request, &id).await;
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("fast-api-request-id", value);
+        }
+        let status = response.status().as_u16();
+        let bytes = response.body().size_hint().exact();
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match cause {
+            Some(cause) => {
+                tracing::error!(id, %method, route = label, status, bytes, micros, cause, "request failed");
+            }
+            None => tracing::info!(id, %method, route = label, status, bytes, micros, "request"),
+        }
+        response
+    }
 }
 
 /// What a request is called in the log that never came to a row of the table.
@@ -212,8 +225,7 @@ async fn guarded(app: &Arc<App>, request: Request, request_id: &str) -> Outcome 
     match path.as_str() {
         "/livez" => return Outcome::new("/livez", probe(request.method(), Ok(()))),
         "/readyz" => {
-            let check = tokio::time::timeout(app.settings.request_timeout, app.cache.check());
-            let check = match check.await {
+            let check = match within(app.settings.request_timeout, app.cache.check()).await {
                 Ok(check) => check.map_err(|error| chain(&error)),
                 Err(_) => Err("store did not answer in time".to_owned()),
             };
@@ -267,7 +279,7 @@ async fn routed(
         BodyKind::None => Bytes::new(),
         _ => {
             let read = read_body(body, &parts.headers, app.settings.max_body_bytes);
-            match tokio::time::timeout(deadline, read).await {
+            match within(deadline, read).await {
                 Ok(Ok(body)) => body,
                 Ok(Err(error)) => return (route.path, Err(error)),
                 Err(_) => return (route.path, Err(ApiError::slow_body())),
@@ -283,12 +295,22 @@ async fn routed(
         now_ms: app.cache.now_ms(),
     };
     let handled = AssertUnwindSafe((route.handler)(Arc::clone(app), call)).catch_unwind();
-    let answer = match tokio::time::timeout(deadline, handled).await {
+    let answer = match within(deadline, handled).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(ApiError::unexpected("a handler panicked".to_owned())),
         Err(_) => Err(ApiError::deadline()),
     };
     (route.path, answer)
+}
+
+/// What a future gives, unless it makes somebody wait for longer than this. Most never wait, and a timer
+/// would make what holds them large and costly to place.
+async fn within<F: Future>(longest: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Box::pin(timeout(longest, future)).await,
+    }
 }
 
 /// The path as it is matched: decoded, bytes that are not UTF-8 as U+FFFD.

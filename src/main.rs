@@ -5,6 +5,7 @@ mod commands;
 mod log;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use larder::cache::archive::ArchiveLimits;
 use larder::cache::redirect::Redirects;
@@ -108,8 +109,9 @@ async fn run(config: Config) -> Result<(), String> {
         valid: config.aws.bucket.redirect_valid,
     });
     let cache = Cache::new(opened.storage, cache_settings(&config)).with_redirects(redirects);
-    let router = http::router(cache, http_settings(&config));
-    if http::serve(listener, router, stop, config.limits.drain).await {
+    let app = Arc::new(http::App::new(cache, http_settings(&config)));
+    let answer = move |request| Arc::clone(&app).answer(request);
+    if http::serve(listener, answer, stop, config.limits.drain).await {
         tracing::info!("stopped: everything under way was finished");
         Ok(())
     } else {

@@ -208,11 +208,12 @@ fn an_interrupted_run_leaves_nothing_on_a_server() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let store = Arc::new(Memory::new());
     let cache = Cache::new(Arc::clone(&store) as _, Settings::default());
-    let router = larder::http::router(cache, larder::http::Settings::default());
+    let app = Arc::new(larder::http::App::new(cache, larder::http::Settings::default()));
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let forever = std::future::pending();
-    runtime.spawn(larder::http::serve(listener, router, forever, std::time::Duration::ZERO));
+    let answer = move |request| Arc::clone(&app).answer(request);
+    runtime.spawn(larder::http::serve(listener, answer, forever, std::time::Duration::ZERO));
     let left = || runtime.block_on(store.namespaces()).unwrap();
     for threads in ["1", "4", "4", "4"] {
         let mut run = command(&["run", "--http", &base, "--threads", threads]);

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
 /// How long a connection may take to send the head of a request, the wait for the next request on
 /// a kept connection included.
@@ -26,14 +25,18 @@ const LAST_CALL: Duration = Duration::from_millis(50);
 /// How long answers may take to leave once every request has one.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Serves `router` on `listener` until `stop` is ready; then stops accepting and waits up to
+/// Has requests on `listener` answered until `stop` is ready; then stops accepting and waits up to
 /// `drain` for the requests that are under way. Returns whether all of them were finished.
-pub async fn serve(
+pub async fn serve<A, F>(
     listener: TcpListener,
-    router: Router,
+    answer: A,
     stop: impl Future<Output = ()>,
     drain: Duration,
-) -> bool {
+) -> bool
+where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
     let under_way = Arc::new(AtomicUsize::new(0));
     let mut stop = std::pin::pin!(stop);
@@ -43,14 +46,14 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => connection(stream, router.clone(), &graceful, &under_way),
+            Ok((stream, _)) => connection(stream, answer.clone(), &graceful, &under_way),
             Err(error) => pause_after(&error).await,
         }
     }
     // Connections that the system has accepted for us already, as far as they are there.
     let last_call = tokio::time::Instant::now() + LAST_CALL;
     while let Ok(Ok((stream, _))) = tokio::time::timeout_at(last_call, listener.accept()).await {
-        connection(stream, router.clone(), &graceful, &under_way);
+        connection(stream, answer.clone(), &graceful, &under_way);
     }
     drop(listener);
     // A connection that has not been read from yet would be closed as idle.
@@ -88,26 +91,26 @@ impl Drop for UnderWay {
     }
 }
 
-fn connection(
+fn connection<A, F>(
     stream: TcpStream,
-    router: Router,
+    answer: A,
     graceful: &GracefulShutdown,
     under_way: &Arc<AtomicUsize>,
-) {
+) where
+    A: Fn(Request) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let under_way = Arc::clone(under_way);
     // Small answers must not wait for the client's delayed acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
         let request_under_way = UnderWay::new(&under_way);
+        let answered = answer(request.map(Body::new));
         async move {
             let _until_answered = request_under_way;
-            let request: Request = request.map(Body::new);
-            Ok::<_, Infallible>(
-                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-            )
+            Ok::<_, Infallible>(answered.await)
         }
     });
     let serving = hyper::server::conn::http1::Builder::new()

@@ -9,6 +9,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tower::ServiceExt as _;
 
 pub(crate) struct Served {
     pub(crate) base: String,
@@ -27,7 +28,11 @@ impl Served {
         let until = async {
             let _ = stopped.await;
         };
-        runtime.spawn(larder::http::serve(listener, router, until, Duration::ZERO));
+        let answer = move |request| {
+            let router = router.clone();
+            async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
+        };
+        runtime.spawn(larder::http::serve(listener, answer, until, Duration::ZERO));
         Self { base, runtime, stop: Some(stop) }
     }
 
