@@ -1,5 +1,7 @@
 //! Carrying out a group of batches in one transaction.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rusqlite::{Connection, params};
 
 use super::fail::{BACKEND, again, failed};
@@ -7,13 +9,6 @@ use super::read::{current_version, is_there};
 use super::transaction::Transaction;
 use crate::key::Key;
 use crate::storage::{Batch, Change, Error, Expect, Result, Version};
-
-/// Milliseconds since 1970, as the Python service counts.
-macro_rules! now {
-    () => {
-        "CAST(round(unixepoch('subsec') * 1000) AS INTEGER)"
-    };
-}
 
 /// From this many bytes of values on, the log is emptied before a group. Should the disk turn out to
 /// be too small, nothing in the log is needed, and all it has grown to can be given back.
@@ -135,10 +130,11 @@ fn check(connection: &Connection, batch: &Batch) -> Result<()> {
 }
 
 fn write(connection: &Connection, batch: &Batch) -> Result<()> {
+    let now = now_ms();
     for change in batch.steps().iter().flatten() {
         let key = change.key();
         let done = match change {
-            Change::Put { bytes, .. } => put(connection, key, bytes),
+            Change::Put { bytes, .. } => put(connection, key, bytes, now),
             Change::Delete { .. } => delete(connection, key),
         };
         done.map_err(failed("write", key.as_str()))?;
@@ -146,23 +142,23 @@ fn write(connection: &Connection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-fn put(connection: &Connection, key: &Key, bytes: &[u8]) -> rusqlite::Result<()> {
-    let update = concat!(
-        "UPDATE memory_fs_files INDEXED BY idx__memory_fs_files__path SET data = ?2, updated_at = ",
-        now!(),
-        " WHERE path = ?1"
-    );
-    let updated = connection.prepare_cached(update)?.execute(params![key.as_str(), bytes])?;
+/// Milliseconds since 1970, as the Python service counts. Not by SQLite's own functions, which would read a
+/// date twice for each value.
+#[expect(clippy::disallowed_methods, reason = "no behaviour depends on the times in rows")]
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn put(connection: &Connection, key: &Key, bytes: &[u8], now: i64) -> rusqlite::Result<()> {
+    let update = "UPDATE memory_fs_files INDEXED BY idx__memory_fs_files__path \
+         SET data = ?2, updated_at = ?3 WHERE path = ?1";
+    let updated = connection.prepare_cached(update)?.execute(params![key.as_str(), bytes, now])?;
     match updated {
         0 => {
-            let insert = concat!(
-                "INSERT INTO memory_fs_files (path, data, created_at, updated_at) VALUES (?1, ?2, ",
-                now!(),
-                ", ",
-                now!(),
-                ")"
-            );
-            connection.prepare_cached(insert)?.execute(params![key.as_str(), bytes])?;
+            let insert = "INSERT INTO memory_fs_files (path, data, created_at, updated_at) \
+                 VALUES (?1, ?2, ?3, ?3)";
+            connection.prepare_cached(insert)?.execute(params![key.as_str(), bytes, now])?;
         }
         1 => {}
         // Rows that someone else doubled. The Python service cannot read such a file.
